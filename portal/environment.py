@@ -1,0 +1,106 @@
+"""What can be set from outside, declared once.
+
+Each `Setting` carries its name, type, default and one sentence of help; `portal.settings` reads the
+values from here, `manage.py settings_table` prints the README's table from here, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable.
+
+    `kind` is the name of the `environs` parser. `default` is what development uses; where `secret` is true
+    there is no default outside of development and the start fails without a value.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+    secret: bool = False
+    one_of: tuple[str, ...] = ()
+
+
+# Good for one machine and nobody else: with DEBUG off each of these must be given.
+_DEVELOPMENT_ONLY = "development-only-never-use-this-in-production"
+_DEVELOPMENT_FERNET_KEY = "ZGV2ZWxvcG1lbnQtb25seS1uZXZlci1wcm9kdWN0aW8="
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("DEBUG", "bool", True, "Development mode. Switch it off on every machine that others can reach."),
+    Setting("SECRET_KEY", "str", _DEVELOPMENT_ONLY, "Signs sessions and links; long and random.", secret=True),
+    Setting(
+        "FIELD_ENCRYPTION_KEYS",
+        "list",
+        [_DEVELOPMENT_FERNET_KEY],
+        "Comma-separated Fernet keys for secrets at rest: the first encrypts, all decrypt.",
+        secret=True,
+    ),
+    Setting(
+        "LOOKUP_HASH_KEY",
+        "str",
+        _DEVELOPMENT_ONLY,
+        "Keys the hashes by which channel keys are found. Must stay the same as long as the database lives.",
+        secret=True,
+    ),
+    Setting("ALLOWED_HOSTS", "list", ["localhost", "127.0.0.1", "[::1]"], "Comma-separated host names that are served."),
+    Setting("PUBLIC_URL", "str", "http://localhost:8080", "Address at which people and devices reach the portal."),
+    Setting("DATABASE_URL", "str", "sqlite:///var/db.sqlite3", "`sqlite:///FILE` or `postgres://USER:PASSWORD@HOST/NAME`."),
+    Setting("CACHE_URL", "str", "locmem://", "`locmem://`, or `redis://HOST:6379/0` as soon as there is more than one process."),
+    Setting(
+        "EMAIL_URL",
+        "str",
+        "outbox:",
+        "`outbox:` shows mail on the page /outbox/ (development only), else `smtp://USER:PASSWORD@HOST:587/?tls=True`.",
+    ),
+    Setting("DEFAULT_FROM_EMAIL", "str", "Smart Widgets <keys@localhost>", "Sender of the portal's mail."),
+    Setting(
+        "CHANNEL_PLATFORM",
+        "str",
+        "embedded",
+        "Where new customers' channels live: in the portal itself, or on ThingSpeak.",
+        one_of=("embedded", "thingspeak"),
+    ),
+    Setting("THINGSPEAK_URL", "str", "https://api.thingspeak.com", "Address of ThingSpeak, or of anything that speaks like it."),
+    Setting("PLATFORM_UPDATE_INTERVAL", "float", 1.0, "Embedded platform: seconds that must lie between two writes to a channel."),
+    Setting("PLATFORM_BULK_INTERVAL", "float", 15.0, "Embedded platform: seconds that must lie between two bulk writes to a channel."),
+    Setting("PLATFORM_BULK_LIMIT", "int", 960, "Embedded platform: entries in one bulk write at most."),
+    Setting("PLATFORM_YEARLY_MESSAGES", "int", 0, "Embedded platform: messages an account may store in a year; 0 is no limit."),
+    Setting("PLATFORM_CHANNELS_PER_ACCOUNT", "int", 0, "Embedded platform: channels an account may have; 0 is no limit."),
+)
+
+
+def read(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the value of every declared setting.
+
+    Raises ImproperlyConfigured with a sentence that names the variable when a value cannot be read, is not
+    one of those allowed, or is a secret that is missing while DEBUG is off.
+    """
+    env = Env(eager=True)
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        given = environ.get(setting.name)
+        if given is None or given == "":
+            if setting.secret and not values["DEBUG"]:
+                raise ImproperlyConfigured(
+                    f"{setting.name} is not set. With DEBUG off it is needed: {setting.help}"
+                )
+            values[setting.name] = setting.default
+            continue
+        parse: Callable[..., Any] = getattr(env, setting.kind)
+        try:
+            value = parse(setting.name)
+        except EnvError as error:
+            raise ImproperlyConfigured(f"{setting.name} is set to something unreadable: {error}") from None
+        if setting.one_of and value not in setting.one_of:
+            raise ImproperlyConfigured(f"{setting.name} must be one of {', '.join(setting.one_of)}, not {value!r}.")
+        values[setting.name] = value
+    return values
