@@ -88,6 +88,8 @@ class Platform(Protocol):
     """
 
     name: str
+    answers_within: timedelta
+    """The longest that one call can take, all retries included."""
     can_create_accounts: bool
     can_rotate_write_keys: bool
     can_add_read_keys: bool

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import secrets
-import string
 import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
@@ -20,19 +18,23 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.models import Channel
 from channels.vault import EncryptedTextField
-from devices.envelope import SERIAL_PATTERN, derive_key
+from devices.envelope import RegistrationKeyText
+from devices.serials import NotASerial, check_serial
 from orgs import access
 from orgs.models import Organization
 
 if TYPE_CHECKING:
     from orgs.models import User
 
-HALF_ALPHABET = string.ascii_uppercase + string.digits
 HALF_LENGTH = 8
 
 
-def _new_half() -> str:
-    return "".join(secrets.choice(HALF_ALPHABET) for _ in range(HALF_LENGTH))
+def validate_serial(text: str) -> None:
+    """Raise ValidationError unless `text` is a serial number."""
+    try:
+        check_serial(text)
+    except NotASerial as error:
+        raise ValidationError(str(error)) from None
 
 
 class RegistrationKeyQuerySet(models.QuerySet["RegistrationKey"]):
@@ -50,6 +52,10 @@ class RegistrationKeyQuerySet(models.QuerySet["RegistrationKey"]):
         return bool(
             self.filter(Q(use_limit__isnull=True) | Q(uses__lt=F("use_limit")), pk=key.pk).update(uses=F("uses") + 1)
         )
+
+    def give_back_use(self, key: RegistrationKey) -> None:
+        """Undo `take_use`."""
+        self.filter(pk=key.pk, uses__gt=0).update(uses=F("uses") - 1)
 
 
 class RegistrationKey(models.Model):
@@ -110,16 +116,16 @@ class RegistrationKey(models.Model):
         use_limit: int | None = None,
     ) -> RegistrationKey:
         """Create a key for devices that are to land in `organization`. Deriving its envelope key takes some 0.2 s."""
-        lookup, secret = _new_half(), _new_half()
-        while cls.objects.filter(lookup=lookup).exists():
-            lookup = _new_half()
+        key = RegistrationKeyText.generate()
+        while cls.objects.filter(lookup=key.lookup).exists():
+            key = RegistrationKeyText.generate()
         return cls.objects.create(
             customer=organization.customer,
             organization=organization,
             label=label,
-            lookup=lookup,
-            secret=secret,
-            envelope_key_base64=base64.b64encode(derive_key(secret, lookup)).decode("ascii"),
+            lookup=key.lookup,
+            secret=key.secret,
+            envelope_key_base64=base64.b64encode(key.derive()).decode("ascii"),
             created_by=by,
             expires_at=expires_at,
             use_limit=use_limit,
@@ -172,9 +178,7 @@ class Device(models.Model):
     organization = models.ForeignKey(
         Organization, on_delete=models.PROTECT, related_name="devices", verbose_name=_("organization")
     )
-    serial = models.CharField(
-        _("serial number"), max_length=64, validators=[RegexValidator(SERIAL_PATTERN)]
-    )
+    serial = models.CharField(_("serial number"), max_length=64, validators=[validate_serial])
     name = models.CharField(_("name"), max_length=100, blank=True)
     channel = models.OneToOneField(
         Channel, on_delete=models.PROTECT, null=True, blank=True, related_name="device", verbose_name=_("channel")
