@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from devices.models import Device
 from orgs.models import Membership, Organization, User
@@ -88,6 +88,6 @@ def as_carl(simpsons: Cast) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: SettingsWrapper) -> None:
+def _quick_passwords(settings: Settings) -> None:
     """Hash passwords cheaply: the real hash is slow on purpose, and is Django's to test."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
