@@ -173,7 +173,8 @@ USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 _node = BASE_DIR / "node_modules"
 STATICFILES_DIRS = [
     (f"npm/{name}", _node / folder)

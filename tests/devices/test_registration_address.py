@@ -115,6 +115,7 @@ def test_a_known_device_costs_one_select_and_once_a_minute_one_update(
     django_assert_num_queries,  # noqa: ANN001
     time_machine,  # noqa: ANN001
 ) -> None:
+    time_machine.move_to(timezone.now(), tick=False)
     ask(SERIAL, key.lookup)
     with django_assert_num_queries(1):
         assert ask(SERIAL, key.lookup).status_code == 200
