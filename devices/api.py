@@ -31,7 +31,7 @@ class JoseRenderer(BaseRenderer):
 
     media_type = "application/jose"
     format = "jose"
-    charset = None
+    charset: str | None = None
 
     def render(self, data: Any, *_: Any, **__: Any) -> bytes:
         return str(data["envelope"]).encode("ascii")

@@ -41,7 +41,10 @@ def simpsons(db: None) -> Cast:
 
     def person(name: str, organization: Organization, relation: str = Membership.Relation.MEMBER) -> User:
         return MembershipFactory(
-            user__given_name=name, user__email=f"{name.lower()}@example.net", organization=organization, relation=relation
+            user__given_name=name,
+            user__email=f"{name.lower()}@example.net",
+            organization=organization,
+            relation=relation,
         ).user
 
     for organization in (home, household, power_plant, carls):

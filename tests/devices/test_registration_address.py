@@ -23,13 +23,13 @@ def key(simpsons: Cast) -> RegistrationKey:
     return RegistrationKeyFactory(organization=simpsons.household)
 
 
-def ask(serial: str, key: str, client: Client | None = None, **extra: str):  # noqa: ANN201
+def ask(serial: str, key: str, client: Client | None = None, **extra: str):
     query = {"key": key, **{name: value for name, value in extra.items() if name == "nonce"}}
     headers = {name: value for name, value in extra.items() if name != "nonce"}
     return (client or Client()).get(f"/midpoint/ws/iot/devices/{serial}", query, headers=headers)
 
 
-def opened(response, key: RegistrationKey):  # noqa: ANN001, ANN201
+def opened(response, key: RegistrationKey):
     return open_envelope(response.content.decode(), key=key.envelope_key, lookup=key.lookup)
 
 
@@ -63,9 +63,7 @@ def test_both_addresses_and_both_methods_are_the_same_view(key: RegistrationKey)
         opened(client.post(f"/midpoint/ws/iot/devices/{SERIAL}", {"key": key.lookup}), key).channel,
         opened(client.get(f"/api/v1/devices/{SERIAL}/registration", {"key": key.lookup}), key).channel,
         opened(
-            client.post(
-                f"/api/v1/devices/{SERIAL}/registration", {"key": key.lookup}, content_type="application/json"
-            ),
+            client.post(f"/api/v1/devices/{SERIAL}/registration", {"key": key.lookup}, content_type="application/json"),
             key,
         ).channel,
     }
@@ -112,8 +110,8 @@ def test_the_etag_changes_with_the_key_and_does_not_depend_on_its_value(key: Reg
 
 def test_a_known_device_costs_one_select_and_once_a_minute_one_update(
     key: RegistrationKey,
-    django_assert_num_queries,  # noqa: ANN001
-    time_machine,  # noqa: ANN001
+    django_assert_num_queries,
+    time_machine,
 ) -> None:
     time_machine.move_to(timezone.now(), tick=False)
     ask(SERIAL, key.lookup)
@@ -146,7 +144,9 @@ def test_a_well_formed_serial_is_taken(key: RegistrationKey, serial: str) -> Non
     assert opened(ask(serial, key.lookup), key).serial == serial
 
 
-@pytest.mark.parametrize("query", [{}, {"key": ""}, {"key": "SHORT"}, {"key": "HQ48104!"}, {"key": ["HQ481047", "HQ481047"]}])
+@pytest.mark.parametrize(
+    "query", [{}, {"key": ""}, {"key": "SHORT"}, {"key": "HQ48104!"}, {"key": ["HQ481047", "HQ481047"]}]
+)
 def test_a_missing_or_malformed_key_is_400(simpsons: Cast, query: dict[str, object]) -> None:
     response = Client().get(f"/midpoint/ws/iot/devices/{SERIAL}", query)
     assert response.status_code == 400
