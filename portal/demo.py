@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -192,28 +192,46 @@ def _place(person: Person, organization: Organization, manager: User, password: 
     )
 
 
-def switch_on(cast: Cast, *, at_most: int) -> None:
-    """Register the cast's first `at_most` thermometers, name them and put them into their places.
+@dataclass(frozen=True)
+class Hung:
+    """A thermometer with where it hangs: in one of the customer's places, or with `place` None just at the customer's."""
 
-    A device that is there already stays as and where it is. Raises DeviceRefusal, like the address that devices call.
+    thermometer: Thermometer
+    customer: Customer
+    place: Place | None
+
+
+def hang(cast: Cast, count: int) -> list[Hung]:
+    """Return `count` thermometers of the first customer: those of the fixture first, then made-up ones."""
+    customer = cast.customers[0]
+    hung = [Hung(thermometer, customer, place) for place in customer.places for thermometer in place.thermometers]
+    for number in range(len(hung), count):
+        serial = str(int(hung[-1].thermometer.serial) + 1)
+        hung.append(Hung(Thermometer(serial, f"Thermometer {number + 1}", 20.5), customer, None))
+    return hung[:count]
+
+
+def switch_on(hung: Iterable[Hung]) -> None:
+    """Do what happened some hours before the demo begins: register thermometers, name them, put them into their places.
+
+    A device that is there already stays as and where it is, and so does one whose registration key is gone. Raises
+    DeviceRefusal, like the address that devices call.
     """
-    for customer in cast.customers:
-        for place in customer.places:
-            for thermometer in place.thermometers[: max(at_most, 0)]:
-                at_most -= 1
-                _register(thermometer, place, customer)
+    for one in hung:
+        if one.customer.registration_key is not None:
+            _register(one, one.customer.registration_key.lookup)
 
 
-def _register(thermometer: Thermometer, place: Place, customer: Customer) -> None:
-    """Do what happened some time before the demo begins: the thermometer was switched on, and Homer put it away."""
-    lookup = customer.registration_key.lookup if customer.registration_key else ""
+def _register(hung: Hung, lookup: str) -> None:
     key = RegistrationKey.objects.filter(lookup=lookup).select_related("customer").first()
-    if key is None or Device.objects.filter(customer=key.customer, serial=thermometer.serial).exists():
+    serial = hung.thermometer.serial
+    if key is None or Device.objects.filter(customer=key.customer, serial=serial).exists():
         return
-    device = Device.objects.select_related("organization").get(
-        pk=register(lookup=lookup, serial=thermometer.serial).pk
-    )
-    device.name = thermometer.name
+    known = register(lookup=lookup, serial=serial)
+    device = Device.objects.select_related("organization").get(pk=known.pk)
+    device.name = hung.thermometer.name
     device.save(update_fields=["name"])
-    if organization := Organization.objects.filter(parent=key.customer, name=place.name).first():
+    if hung.place is None:
+        return
+    if organization := Organization.objects.filter(parent=key.customer, name=hung.place.name).first():
         device.move(organization)

@@ -197,8 +197,7 @@ class Portal:
         return done.stdout
 
     def start(self) -> None:
-        """Bring the database up to date and serve. Returns when the portal answers, else raises CannotRun."""
-        self.manage("migrate", "--verbosity=0")
+        """Serve. Returns when the portal answers, else raises CannotRun."""
         server = self._children.start(
             f"The {self._name}", self._gunicorn(), log=self._name, environment=self.environment
         )
@@ -214,8 +213,18 @@ class Portal:
         """Do the background work as well."""
         self._children.start(
             "The background worker",
-            self._manage("db_worker", "--interval", "2"),
+            # Reloading would put a watcher between us and the worker that does not pass on that it shall end.
+            self._manage("db_worker", "--interval", "2", "--no-reload"),
             log="worker",
+            environment=self.environment,
+        )
+
+    def start_thermometers(self, count: int, period: int, folder: Path) -> None:
+        """Let `count` of the demo's thermometers measure every `period` seconds; their state goes into `folder`."""
+        self._children.start(
+            "The process with the thermometers",
+            self._manage("thermometers", self.url, str(folder), f"--count={count}", f"--period={period}"),
+            log="thermometers",
             environment=self.environment,
         )
 
@@ -236,7 +245,6 @@ class Portal:
             "threads": "4",
             "keep-alive": "5",
             "graceful-timeout": "2",
-            "access-logfile": "-",
         }
         settled = [f"--{name}={value}" for name, value in options.items()]
         # The control socket has one place in the home directory, over which two instances would quarrel.
