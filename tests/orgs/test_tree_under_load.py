@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import TypeVar
-
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from orgs import tree
 from orgs.models import Organization
+from tests.parallel import all_at_once
 
-T = TypeVar("T")
 AT_ONCE = 40
-
-
-def all_at_once(work: Callable[[int], T], times: int = AT_ONCE) -> list[T]:
-    """Run `work(0)` … `work(times - 1)` in threads of their own that start together."""
-    together = Barrier(times)
-
-    def one(n: int) -> T:
-        try:
-            together.wait()
-            return work(n)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(one, range(times)))
 
 
 def assert_valid_trees() -> None:
@@ -55,7 +35,7 @@ def assert_valid_trees() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_forty_customers_created_at_once_have_forty_valid_trees() -> None:
-    all_at_once(lambda n: tree.create_customer(f"Customer {n}"))
+    all_at_once(lambda n: tree.create_customer(f"Customer {n}"), AT_ONCE)
     assert Organization.objects.customers().count() == AT_ONCE
     assert_valid_trees()
 
@@ -64,7 +44,7 @@ def test_forty_customers_created_at_once_have_forty_valid_trees() -> None:
 def test_forty_organizations_created_at_once_in_one_customer_leave_a_valid_tree() -> None:
     home = tree.create_customer("The Simpsons")
     parents = [home, tree.create_below(home, "Household"), tree.create_below(home, "Power plant")]
-    all_at_once(lambda n: tree.create_below(parents[n % 3], f"Room {n}"))
+    all_at_once(lambda n: tree.create_below(parents[n % 3], f"Room {n}"), AT_ONCE)
     assert Organization.objects.count() == AT_ONCE + 3
     assert_valid_trees()
 
@@ -80,7 +60,7 @@ def test_moves_in_opposite_directions_at_once_leave_a_valid_tree_without_a_cycle
         except tree.CannotMove:
             pass  # By the time it was its turn, that would have been a cycle.
 
-    all_at_once(move, times=16)
+    all_at_once(move, 16)
     assert_valid_trees()
     assert Organization.objects.get(pk=home.pk).get_descendant_count() == 8
 
