@@ -112,14 +112,15 @@ class OrganizationManager(TreeManager.from_queryset(OrganizationQuerySet)):  # t
     """mptt's manager; see `orgs.tree` for every change of shape."""
 
     def get_queryset(self) -> OrganizationQuerySet:
-        return super().get_queryset()
+        queryset: OrganizationQuerySet = super().get_queryset()
+        return queryset
 
     def _get_next_tree_id(self) -> int:
         # mptt's own answer is max + 1, which two sign-ups at once would both get.
         return TreeNumber.objects.create().pk
 
 
-class Organization(MPTTModel):  # type: ignore[misc]
+class Organization(MPTTModel):
     """A customer (a root) or a part of one ("Household"). Members see the devices in it and below it."""
 
     id: int
