@@ -107,7 +107,9 @@ class Child:
     def check(self) -> None:
         """Raise CannotRun if it has ended."""
         if not self.is_running:
-            raise CannotRun(f"{self.name} has ended by itself. It said last (more is in {self.log}):\n{self.last_words}")
+            raise CannotRun(
+                f"{self.name} has ended by itself. It said last (more is in {self.log}):\n{self.last_words}"
+            )
 
     def wait(self, within: float) -> bool:
         """Wait for its end. Return False if it is still running after `within` seconds."""

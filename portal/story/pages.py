@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
 _UNSEEN = frozenset({"script", "style", "template", "head"})
 
 
@@ -116,9 +118,7 @@ class Page:
 
     def links(self) -> list[tuple[str, str]]:
         """Return what each link says and its whole address."""
-        return [
-            (link.text, urljoin(self.address, link.attributes["href"])) for link in self.root.all("a", href="*")
-        ]
+        return [(link.text, urljoin(self.address, link.attributes["href"])) for link in self.root.all("a", href="*")]
 
     def link(self, words: str) -> str | None:
         """Return the address of the first link that says exactly that, else of one that has the words in it."""

@@ -84,9 +84,7 @@ class Teller:
     ) -> None:
         """Tell of a request and its answer."""
         words = ", ".join(f"{name}={'•' * 8 if 'password' in name else value}" for name, value in sent.items())
-        exchange = Exchange(
-            who, method, self._masked(address), self._masked(words), status, self._masked(received)
-        )
+        exchange = Exchange(who, method, self._masked(address), self._masked(words), status, self._masked(received))
         self.steps[-1].exchanges.append(exchange)
         self._voice.exchanged(exchange)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -45,7 +45,8 @@ class Command(BaseCommand):
                 f"Port {port} is in use, perhaps by another demo. End that, or choose another port: "
                 f"make run PORT={port + 1}"
             )
-        console = Console(file=self.stdout._out, highlight=False)  # type: ignore[attr-defined]
+        self.stdout.ending = ""  # Rich ends its lines itself.
+        console = Console(file=cast(IO[str], self.stdout), highlight=False)
         try:
             with stoppable(), Children(folder) as children:
                 self._run(console, children, port, count, folder)
@@ -55,12 +56,12 @@ class Command(BaseCommand):
             console.print("\nEverything has been stopped. The data stays for the next time.")
 
     def _run(self, console: Console, children: Children, port: int, count: int, folder: Path) -> None:
-        cast = demo.Cast.read()
-        hung = demo.hang(cast, count)
+        simpsons = demo.Cast.read()
+        hung = demo.hang(simpsons, count)
         portal = Portal(children, port=port, CHANNEL_PLATFORM="embedded")
         console.print("Preparing the database …")
         portal.manage("migrate", "--verbosity=0")
-        if not User.objects.filter(email=cast.operator.email).exists():
+        if not User.objects.filter(email=simpsons.operator.email).exists():
             # A new database: what the thermometers know of an old one would only confuse them.
             shutil.rmtree(folder / "thermometers", ignore_errors=True)
         portal.manage("simpsons", f"--thermometers={count}")
@@ -71,11 +72,11 @@ class Command(BaseCommand):
             console.print(f"{escape(name)}: wrote the measurements of the last {history.HOURS} hours.")
         if count:
             portal.start_thermometers(count, PERIOD, folder / "thermometers")
-        _introduce(console, cast, hung, portal.url, folder)
+        _introduce(console, simpsons, hung, portal.url, folder)
         children.watch()
 
 
-def _introduce(console: Console, cast: demo.Cast, hung: list[demo.Hung], url: str, folder: Path) -> None:
+def _introduce(console: Console, simpsons: demo.Cast, hung: list[demo.Hung], url: str, folder: Path) -> None:
     """Say what there is to see, and how."""
     console.print()
     addresses = Table.grid(padding=(0, 2))
@@ -83,13 +84,13 @@ def _introduce(console: Console, cast: demo.Cast, hung: list[demo.Hung], url: st
     addresses.add_row("Mail", f"[cyan]{url}/outbox/[/]", "nothing is sent: every mail is shown there")
     addresses.add_row("Administration", f"[cyan]{url}/admin/[/]")
     console.print(addresses)
-    console.print(f"\nLog in with one of these, password [bold]{escape(cast.password)}[/]:\n")
-    console.print(_who_is_who(cast, hung))
+    console.print(f"\nLog in with one of these, password [bold]{escape(simpsons.password)}[/]:\n")
+    console.print(_who_is_who(simpsons, hung))
     console.print()
     if hung:
         names = ", ".join(one.thermometer.name for one in hung)
         console.print(f"{len(hung)} thermometers measure every {PERIOD} seconds: {escape(names)}.")
-    key = cast.customers[0].registration_key
+    key = simpsons.customers[0].registration_key
     if key is not None:
         console.print("Switch on one more of your own, in another terminal:")
         state = "--state var/mine.json"
@@ -103,17 +104,17 @@ def _introduce(console: Console, cast: demo.Cast, hung: list[demo.Hung], url: st
     console.print(f"\nLogs are in {escape(str(_short(folder)))}. [bold]Stop everything with Ctrl-C.[/]")
 
 
-def _who_is_who(cast: demo.Cast, hung: list[demo.Hung]) -> Table:
+def _who_is_who(simpsons: demo.Cast, hung: list[demo.Hung]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
-    for customer in cast.customers:
+    for customer in simpsons.customers:
         for place in customer.places:
             names = [one.thermometer.name for one in hung if one.place is place]
             for member in place.members:
                 table.add_row(member.email, f"sees {place.name}: {', '.join(names) or 'no thermometers'}")
         manages = "and all below it" if customer.places else "another customer"
         table.add_row(customer.manager.email, f"manages {customer.name}, {manages}")
-    table.add_row(cast.operator.email, "operates the portal: the administration")
+    table.add_row(simpsons.operator.email, "operates the portal: the administration")
     return table
 
 
