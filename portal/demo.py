@@ -194,7 +194,7 @@ def _place(person: Person, organization: Organization, manager: User, password: 
 
 @dataclass(frozen=True)
 class Hung:
-    """A thermometer with where it hangs: in a place of the customer's, or, with `place` None, just at the customer's."""
+    """A thermometer with where it hangs: in one of the customer's places, or with `place` None in none of them."""
 
     thermometer: Thermometer
     customer: Customer

@@ -135,16 +135,21 @@ class Page:
         """Return the first form that has all these fields and whose address contains `at`."""
         return next((form for form in self.forms() if form.asks_for(*fields) and at in form.address), None)
 
+    def link_to(self, part: str) -> str | None:
+        """Return the first link whose address has `part` in it."""
+        return next((address for _, address in self.links() if part in address), None)
+
     def errors(self) -> list[str]:
         """Return what the page says is wrong with what was sent."""
-        bad = [*self.root.all(class_="*"), *self.root.all(role="alert")]
-        said = [
-            element.text
-            for element in bad
-            if element.attributes.get("role") == "alert"
-            or {"errorlist", "invalid-feedback"} & set(element.attributes.get("class", "").split())
-        ]
-        return list(dict.fromkeys(words for words in said if words))
+        marked = [*self.root.all(role="alert"), *self.with_class("field-errors")]
+        return [element.text for element in marked if element.text]
+
+    def errors_at(self, field: str) -> str:
+        """Return what the page says is wrong with that field of a form."""
+        return " ".join(element.text for element in self.root.all(id=f"id_{field}_error"))
+
+    def with_class(self, name: str) -> list[Element]:
+        return [element for element in self.root.all(class_="*") if name in element.attributes["class"].split()]
 
 
 def _form(element: Element, page: str) -> Form:
