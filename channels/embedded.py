@@ -29,6 +29,7 @@ class Embedded:
     """Implements `channels.platforms.Platform` on the tables of `channels.platform`."""
 
     name = "embedded"
+    answers_within = timedelta(seconds=5)
     can_create_accounts = True
     can_rotate_write_keys = True
     can_add_read_keys = True
