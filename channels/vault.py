@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -72,7 +72,13 @@ def keyed_hash(secret: str) -> str:
     return hmac.digest(_hash_key(), secret.encode(), "sha256").hex()
 
 
-class EncryptedTextField(models.TextField[str, str]):
+if TYPE_CHECKING:
+    _TextField = models.TextField[str, str]
+else:  # Django's own class takes no type arguments
+    _TextField = models.TextField
+
+
+class EncryptedTextField(_TextField):
     """Text that is encrypted in the database and plain in Python. It cannot be searched or sorted."""
 
     def get_prep_value(self, value: Any) -> Any:

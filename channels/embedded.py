@@ -1,0 +1,183 @@
+"""The channel platform inside the portal, used in process: no HTTP in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.utils import timezone
+
+from channels.markers import with_marker
+from channels.platform import reading
+from channels.platform.models import FIELDS, Account, ApiKey, Channel, ChannelLimit, Latest
+from channels.platforms import (
+    BadAccountKey,
+    CannotDo,
+    ChannelLimitReached,
+    Entry,
+    Feed,
+    NoAccess,
+    NoSuchChannel,
+    RemoteChannel,
+)
+from channels.vault import keyed_hash
+
+
+class Embedded:
+    """Implements `channels.platforms.Platform` on the tables of `channels.platform`."""
+
+    name = "embedded"
+    answers_within = timedelta(seconds=5)
+    can_create_accounts = True
+    can_rotate_write_keys = True
+    can_add_read_keys = True
+
+    def validate_account(self, account_key: str) -> None:
+        """Return quietly if the key belongs to an account, else raise BadAccountKey."""
+        _account(account_key)
+
+    def create_account(self, name: str) -> str:
+        """Create an account and return its key."""
+        return Account.objects.open(name).key
+
+    def renew_account_key(self, account_key: str) -> str:
+        """Return a new key for the account; the old one is dead at once. Raises BadAccountKey."""
+        return _account(account_key).renew_key()
+
+    def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
+        """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
+        fields = {f"field{n}": labels.get(n, "") for n in FIELDS}
+        try:
+            channel = Channel.objects.open(_account(account_key), name=name, metadata=with_marker("", marker), **fields)
+        except ChannelLimit:
+            raise ChannelLimitReached("The account has as many channels as its plan allows.") from None
+        return _as_remote(channel)
+
+    def find_channel(self, account_key: str, marker: str) -> RemoteChannel | None:
+        """Return the account's channel with that marker: the oldest, should there be several."""
+        if not marker:
+            return None
+        found = _account(account_key).channels.filter(marker=marker).order_by("number").first()
+        return _as_remote(found) if found else None
+
+    def get_channel(self, account_key: str, number: int) -> RemoteChannel:
+        """Return the account's channel of that number, or raise NoSuchChannel."""
+        return _as_remote(_channel(account_key, number))
+
+    def list_channels(self, account_key: str) -> list[RemoteChannel]:
+        """Return all channels of the account, oldest first."""
+        channels = _account(account_key).channels.order_by("number").prefetch_related("api_keys")
+        return [_as_remote(channel) for channel in channels]
+
+    def update_channel(
+        self, account_key: str, number: int, *, name: str | None = None, marker: str | None = None
+    ) -> None:
+        """Change what is given, leave the rest."""
+        channel = _channel(account_key, number)
+        changed = []
+        if name is not None:
+            channel.name = name
+            changed.append("name")
+        if marker is not None:
+            channel.metadata = with_marker(channel.metadata, marker)
+            changed.append("metadata")
+        if changed:
+            channel.save(update_fields=changed)
+
+    def delete_channel(self, account_key: str, number: int) -> None:
+        """Delete the channel with all its entries."""
+        _channel(account_key, number).discard()
+
+    def rotate_write_key(self, account_key: str, number: int, *, overlap: timedelta) -> str:
+        """Return a new write key; the old one stays good for `overlap`."""
+        return _channel(account_key, number).rotate_write_key(overlap=overlap).value
+
+    def add_read_key(self, account_key: str, number: int, *, note: str) -> str:
+        """Return an additional read key."""
+        return ApiKey.objects.issue(_channel(account_key, number), writes=False, note=note[:255]).value
+
+    def revoke_key(self, account_key: str, number: int, key: str) -> None:
+        """End that read key, or that retiring write key, at once. Ending an ended or unknown key is no error.
+
+        Raises CannotDo for the current write key, which can only be replaced.
+        """
+        found = _channel(account_key, number).api_keys.find(key)
+        if found is None:
+            return
+        if found.writes and found.expires_at is None:
+            raise CannotDo("A channel always has a write key. Rotate it instead.")
+        found.end()
+
+    def read_feed(
+        self,
+        number: int,
+        *,
+        read_key: str,
+        results: int = 100,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Feed:
+        """Return the newest `results` (at most 8000) entries, oldest first. Raises NoAccess."""
+        channel = Channel.objects.filter(number=number).first()
+        if channel is None:
+            raise NoSuchChannel(f"There is no channel {number}.")
+        if not reading.may_read(channel, read_key):
+            raise NoAccess(f"Channel {number} is private and the key does not read it.")
+        rows = reading.newest(channel, results=min(results, reading.MOST_RESULTS), start=start, end=end)
+        entries = [
+            Entry(row[0], row[1], {n: value for n, value in zip(FIELDS, row[2:], strict=True) if value is not None})
+            for row in rows
+        ]
+        return Feed(channel.number, channel.name, channel.labels, entries)
+
+    def last_entries(self, read_keys: Mapping[int, str]) -> dict[int, Entry]:
+        """Return the last entry of each channel number in `read_keys`; those without one are left out."""
+        hashes = {number: keyed_hash(key) for number, key in read_keys.items()}
+        good = ApiKey.objects.good_at(timezone.now()).filter(hash__in=set(hashes.values()))
+        opened_by = dict(good.values_list("hash", "channel_id"))
+        readable = [number for number, hash_ in hashes.items() if opened_by.get(hash_) == number]
+        found = Latest.objects.filter(channel__in=readable, last_entry_id__gt=0)
+        return {
+            latest.channel_id: Entry(latest.last_entry_id, latest.last_entry_at, latest.values())
+            for latest in found
+            if latest.last_entry_at
+        }
+
+    @property
+    def update_url(self) -> str:
+        """The address to which devices write."""
+        return f"{settings.PUBLIC_URL}/update"
+
+    def chart_url(self, number: int, field: int, **parameters: str) -> str:
+        """The address of the platform's chart page, meant for an iframe."""
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        return f"{settings.PUBLIC_URL}/channels/{number}/charts/{field}{query}"
+
+
+def _account(key: str) -> Account:
+    account = Account.objects.with_key(key)
+    if account is None:
+        raise BadAccountKey("The platform does not know the account key.")
+    return account
+
+
+def _channel(account_key: str, number: int) -> Channel:
+    channel = _account(account_key).channels.filter(number=number).first()
+    if channel is None:
+        raise NoSuchChannel(f"The account has no channel {number}.")
+    return channel
+
+
+def _as_remote(channel: Channel) -> RemoteChannel:
+    """The channel with its good keys. Uses `api_keys` as prefetched: no query for each of many channels."""
+    now = timezone.now()
+    good = [key for key in channel.api_keys.all() if key.is_good_at(now)]
+    return RemoteChannel(
+        number=channel.number,
+        name=channel.name,
+        marker=channel.marker,
+        write_key=next(key.value for key in good if key.writes),
+        read_keys=tuple(key.value for key in good if not key.writes),
+    )

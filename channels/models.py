@@ -1,0 +1,194 @@
+"""The customer's account on the channel platform, the channels there, and their keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from channels.errors import IllegalMove
+from channels.platforms import Platform, platform_named
+from channels.vault import EncryptedTextField, keyed_hash
+from orgs.models import Organization
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+
+class PlatformAccount(models.Model):
+    """A customer's account on the channel platform; midPoint calls it the resource "ThingSpeak channels for …"."""
+
+    class State(models.TextChoices):
+        UNVERIFIED = "unverified", _("not yet verified")
+        VERIFIED = "verified", _("verified")
+        REFUSED = "refused", _("refused by the platform")
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, related_name="platform_account", verbose_name=_("customer")
+    )
+    platform = models.CharField(
+        _("platform"), max_length=20, choices=[("embedded", _("built in")), ("thingspeak", "ThingSpeak")]
+    )
+    key = EncryptedTextField(_("account API key"))
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNVERIFIED)
+    checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    channels: RelatedManager[Channel]
+
+    class Meta:
+        verbose_name = _("platform account")
+        verbose_name_plural = _("platform accounts")
+
+    def __str__(self) -> str:
+        return f"{self.get_platform_display()}: {self.organization}"
+
+    @property
+    def on_platform(self) -> Platform:
+        """The platform that the account is on."""
+        return platform_named(self.platform)
+
+    def record_check(self, state: PlatformAccount.State) -> None:
+        """Remember what the platform said of the account key just now."""
+        self.state, self.checked_at = state, timezone.now()
+        self.save(update_fields=["state", "checked_at"])
+
+
+class Channel(models.Model):
+    """One device's time series on the platform."""
+
+    account = models.ForeignKey(
+        PlatformAccount, on_delete=models.PROTECT, related_name="channels", verbose_name=_("account")
+    )
+    number = models.BigIntegerField(_("number"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    keys: RelatedManager[ChannelKey]
+
+    class Meta:
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "number"], name="channel_number_unique_in_account"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class KeyState(models.TextChoices):
+    """The life of a key. See `MOVES` for what may follow what."""
+
+    PENDING = "pending", _("pending")
+    CURRENT = "current", _("current")
+    RETIRING = "retiring", _("retiring")
+    ENDED = "ended", _("ended")
+    REVOKED = "revoked", _("revoked")
+
+
+ALIVE = (KeyState.PENDING, KeyState.CURRENT, KeyState.RETIRING)
+OVER = (KeyState.ENDED, KeyState.REVOKED)
+MOVES: dict[KeyState, frozenset[KeyState]] = {
+    KeyState.PENDING: frozenset({KeyState.CURRENT, KeyState.REVOKED}),
+    KeyState.CURRENT: frozenset({KeyState.RETIRING, KeyState.ENDED, KeyState.REVOKED}),
+    KeyState.RETIRING: frozenset({KeyState.ENDED, KeyState.REVOKED}),
+    KeyState.ENDED: frozenset(),
+    KeyState.REVOKED: frozenset(),
+}
+
+
+class ChannelKeyQuerySet(models.QuerySet["ChannelKey"]):
+    """Channel keys, narrowed."""
+
+    def current(self) -> Self:
+        return self.filter(state=KeyState.CURRENT)
+
+    def writing(self) -> Self:
+        return self.filter(kind=ChannelKey.Kind.WRITE)
+
+    def reading(self) -> Self:
+        return self.filter(kind=ChannelKey.Kind.READ)
+
+    def held_by_nobody(self) -> Self:
+        """Return the keys that are not one person's own: write keys, and the read key of the portal itself."""
+        return self.filter(holder__isnull=True)
+
+
+class ChannelKey(models.Model):
+    """A write key, or a read key that belongs to one person (or, without a holder, to the portal)."""
+
+    class Kind(models.TextChoices):
+        WRITE = "write", _("write key")
+        READ = "read", _("read key")
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="keys", verbose_name=_("channel"))
+    kind = models.CharField(_("kind"), max_length=5, choices=Kind.choices)
+    value = EncryptedTextField(_("key"))
+    value_hash = models.CharField(max_length=64, editable=False, db_index=True)
+    version = models.PositiveIntegerField(
+        _("version"), default=1, help_text=_("Counts a device's write keys: a device knows by it that a key is newer.")
+    )
+    state = models.CharField(_("state"), max_length=8, choices=KeyState.choices, default=KeyState.CURRENT)
+    holder = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="read_keys",
+        verbose_name=_("belongs to"),
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    valid_until = models.DateTimeField(_("good until"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    objects = ChannelKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("channel key")
+        verbose_name_plural = _("channel keys")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel"],
+                condition=Q(kind="write", state="current"),
+                name="channelkey_one_current_write_key_a_channel",
+            ),
+            models.UniqueConstraint(
+                fields=["channel", "holder"],
+                condition=Q(kind="read", state="current", holder__isnull=False),
+                name="channelkey_one_current_read_key_a_person",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["ended", "revoked"], ended_at__isnull=False)
+                | Q(state__in=["pending", "current", "retiring"], ended_at__isnull=True),
+                name="channelkey_ended_at_iff_over",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="read") | Q(holder__isnull=True), name="channelkey_write_keys_are_nobodys"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.version} – {self.channel} ({self.get_state_display()})"
+
+    @classmethod
+    def holding(cls, value: str, **fields: object) -> ChannelKey:
+        """Return an unsaved key with its hash."""
+        return cls(value=value, value_hash=keyed_hash(value), **fields)
+
+    def move_to(self, state: KeyState, *, at: datetime | None = None) -> bool:
+        """Change the state in the database. Return False if somebody else was faster.
+
+        Raises IllegalMove for a transition that is not in `MOVES`.
+        """
+        if state not in MOVES[KeyState(self.state)]:
+            raise IllegalMove(self.state, state)
+        ended_at = (at or timezone.now()) if state in OVER else None
+        moved = ChannelKey.objects.filter(pk=self.pk, state=self.state).update(state=state, ended_at=ended_at)
+        if moved:
+            self.state, self.ended_at = state, ended_at
+        return bool(moved)

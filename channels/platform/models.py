@@ -1,0 +1,325 @@
+"""What the embedded platform stores: accounts, channels, their keys, and the entries of their feeds."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.text import slugify
+
+from channels.markers import MAX_LENGTH, marker_in
+from channels.platform.plans import Plan, plan_named
+from channels.vault import EncryptedTextField, keyed_hash
+
+FIELDS = range(1, 9)
+_KEY_ALPHABET = string.digits + string.ascii_uppercase
+
+
+def new_key() -> str:
+    """Return a fresh API key: 16 characters 0-9A-Z, like the original's, but from a cryptographic source."""
+    return "".join(secrets.choice(_KEY_ALPHABET) for _ in range(16))
+
+
+class ChannelLimit(Exception):
+    """The account has as many channels as its plan allows."""
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def open(self, name: str) -> Account:
+        """Create an account for somebody called `name`, with a login that cannot be guessed from it."""
+        key = new_key()
+        login = f"{slugify(name)[:40] or 'account'}-{secrets.token_hex(4)}"
+        return self.create(login=login, key=key, key_hash=keyed_hash(key))
+
+    def with_key(self, key: str) -> Account | None:
+        """Return the account that `key` opens, or None."""
+        return self.filter(key_hash=keyed_hash(key)).first()
+
+
+class Account(models.Model):
+    """Who owns channels. Its key manages all of them and reads none of their feeds."""
+
+    login = models.SlugField(max_length=64, unique=True)
+    key = EncryptedTextField()
+    key_hash = models.CharField(max_length=64, unique=True)
+    plan_name = models.CharField(
+        max_length=40, blank=True, help_text="A name out of PLATFORM_PLANS; empty is the default."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    # Only counted where the plan has a quota.
+    messages = models.PositiveBigIntegerField(default=0)
+    messages_since = models.DateTimeField(default=timezone.now)
+
+    objects = AccountQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.login
+
+    @property
+    def plan(self) -> Plan:
+        return plan_named(self.plan_name)
+
+    def renew_key(self) -> str:
+        """Replace the account key and return the new one. The old one is dead at once."""
+        self.key = new_key()
+        self.key_hash = keyed_hash(self.key)
+        self.save(update_fields=["key", "key_hash"])
+        return self.key
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=255, unique=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    def open(self, account: Account, *, name: str = "", **settings: object) -> Channel:
+        """Create a channel with one write and one read key. `settings` are fields of the model.
+
+        Raises ChannelLimit if the account's plan does not allow another one.
+        """
+        with transaction.atomic():
+            if limit := account.plan.channels:
+                # Two requests at once must not both take the last place.
+                Account.objects.select_for_update().get(pk=account.pk)
+                if account.channels.count() >= limit:
+                    raise ChannelLimit
+            channel = self.create(account=account, name=name, **settings)
+            if not name:
+                channel.name = f"Channel {channel.number}"
+                channel.save(update_fields=["name"])
+            Latest.objects.create(channel=channel)
+            ApiKey.objects.issue(channel, writes=True)
+            ApiKey.objects.issue(channel, writes=False)
+        return channel
+
+    def with_details(self) -> Self:
+        """Fetch what the API shows of each channel in a fixed number of queries."""
+        return self.select_related("account", "latest").prefetch_related("tags", "api_keys")
+
+
+class Channel(models.Model):
+    """A time series with up to eight fields. What changes with every write is in `Latest`."""
+
+    number = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="channels", db_index=False)
+    name = models.CharField(max_length=255, blank=True)
+    description = models.CharField(max_length=255, blank=True)
+    # The labels. A field without one is not shown in feeds.
+    field1 = models.CharField(max_length=255, blank=True)
+    field2 = models.CharField(max_length=255, blank=True)
+    field3 = models.CharField(max_length=255, blank=True)
+    field4 = models.CharField(max_length=255, blank=True)
+    field5 = models.CharField(max_length=255, blank=True)
+    field6 = models.CharField(max_length=255, blank=True)
+    field7 = models.CharField(max_length=255, blank=True)
+    field8 = models.CharField(max_length=255, blank=True)
+    metadata = models.TextField(blank=True)
+    # Taken out of the metadata whenever that is saved, so that a channel is found by it through an index.
+    marker = models.CharField(max_length=MAX_LENGTH, blank=True, editable=False)
+    latitude = models.DecimalField(max_digits=13, decimal_places=10, null=True, blank=True)
+    longitude = models.DecimalField(max_digits=13, decimal_places=10, null=True, blank=True)
+    elevation = models.CharField(max_length=255, blank=True)
+    url = models.CharField(max_length=255, blank=True)
+    public = models.BooleanField(default=False)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="channels")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ChannelQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # Not a partial index: SQLite does not use one for a value that is a parameter.
+            models.Index(fields=["account", "marker"], name="channel_by_marker"),
+            models.Index(fields=["-number"], name="channel_public", condition=Q(public=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name}"
+
+    def save(self, **options: object) -> None:
+        self.marker = marker_in(self.metadata)
+        fields = options.get("update_fields")
+        if fields is not None:
+            options["update_fields"] = {*fields, "marker", "updated_at"}  # type: ignore[misc]
+        super().save(**options)  # type: ignore[arg-type]
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """The labels of the fields that have one, by field number."""
+        return {n: label for n in FIELDS if (label := getattr(self, f"field{n}"))}
+
+    def rotate_write_key(self, *, overlap: timedelta, at: datetime | None = None) -> ApiKey:
+        """Issue a new write key; the one before stays good for `overlap`."""
+        at = at or timezone.now()
+        with transaction.atomic():
+            Channel.objects.select_for_update().get(pk=self.pk)
+            self.api_keys.filter(writes=True, expires_at=None).update(expires_at=at + overlap)
+            return ApiKey.objects.issue(self, writes=True, at=at)
+
+    def clear(self) -> None:
+        """Delete all entries; the next one has the number 1 again."""
+        with transaction.atomic():
+            # This first: writers wait for the row, so none of them slips an entry in between.
+            Latest.objects.filter(channel=self).update(**Latest.blank())
+            Entry.objects.filter(channel=self).delete()
+
+    def discard(self) -> None:
+        """Delete the channel, its keys and its entries."""
+        with transaction.atomic():
+            Latest.objects.filter(channel=self).delete()
+            Entry.objects.filter(channel=self).delete()
+            self.delete()
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def good_at(self, moment: datetime) -> Self:
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=moment))
+
+    def find(self, value: str) -> ApiKey | None:
+        """Return the key with that value, or None."""
+        return self.filter(hash=keyed_hash(value)).first()
+
+    def issue(self, channel: Channel, *, writes: bool, note: str = "", at: datetime | None = None) -> ApiKey:
+        value = new_key()
+        at = at or timezone.now()
+        return self.create(
+            channel=channel, value=value, hash=keyed_hash(value), writes=writes, note=note, created_at=at
+        )
+
+
+class ApiKey(models.Model):
+    """A write key (which reads too) or a read key of one channel.
+
+    Ended keys stay as rows, so that a key is never issued twice and an operator sees when it was last used.
+    """
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="api_keys")
+    value = EncryptedTextField()
+    hash = models.CharField(max_length=64, unique=True)
+    writes = models.BooleanField()
+    note = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField()
+    # Write keys only, and to the minute: reading leaves no trace, or every look at a chart would be a write.
+    first_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        # The write key first: some clients take `api_keys[0]` for it. Then the newest: it is the one to use.
+        ordering = ["-writes", F("expires_at").desc(nulls_first=True), "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel"], condition=Q(writes=True, expires_at=None), name="one_current_write_key_a_channel"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{'write' if self.writes else 'read'} key {self.pk} of channel {self.channel_id}"
+
+    def is_good_at(self, moment: datetime) -> bool:
+        return self.expires_at is None or self.expires_at > moment
+
+    def end(self, *, at: datetime | None = None) -> None:
+        """End the key at once. One that has ended stays as it is."""
+        at = at or timezone.now()
+        ApiKey.objects.filter(pk=self.pk).good_at(at).update(expires_at=at)
+
+
+class Values(models.Model):
+    """What one write carries. Null is a field that was not sent."""
+
+    field1 = models.TextField(null=True)  # noqa: DJ001  the API tells "" from nothing
+    field2 = models.TextField(null=True)  # noqa: DJ001
+    field3 = models.TextField(null=True)  # noqa: DJ001
+    field4 = models.TextField(null=True)  # noqa: DJ001
+    field5 = models.TextField(null=True)  # noqa: DJ001
+    field6 = models.TextField(null=True)  # noqa: DJ001
+    field7 = models.TextField(null=True)  # noqa: DJ001
+    field8 = models.TextField(null=True)  # noqa: DJ001
+    # Text, because the API gives them back as they were sent: "40.44".
+    latitude = models.TextField(null=True)  # noqa: DJ001
+    longitude = models.TextField(null=True)  # noqa: DJ001
+    elevation = models.TextField(null=True)  # noqa: DJ001
+    status = models.TextField(null=True)  # noqa: DJ001
+
+    class Meta:
+        abstract = True
+
+
+class Entry(Values):
+    """One entry of a channel's feed. Written and read by `channels.platform.writing` and `reading` as plain rows."""
+
+    pk = models.CompositePrimaryKey("channel_id", "entry_id")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="entries", db_index=False)
+    entry_id = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Also the index by which feeds are read. The original refuses a second entry of the same moment, too.
+            models.UniqueConstraint(fields=["channel", "created_at"], name="one_entry_a_moment"),
+        ]
+
+    def __str__(self) -> str:
+        return f"entry {self.entry_id} of channel {self.channel_id}"
+
+
+class Latest(Values):
+    """The counter of a channel's entries and what the newest ones said.
+
+    A table of its own, so that a write touches one narrow row and the last value is read without the feed. `fieldN`
+    is the newest value of that field that is not null, `fieldN_id` and `fieldN_at` say which entry it came from.
+    """
+
+    channel = models.OneToOneField(Channel, on_delete=models.CASCADE, primary_key=True, related_name="latest")
+    last_entry_id = models.BigIntegerField(default=0)
+    last_entry_at = models.DateTimeField(null=True)
+    # When the last write came in, whatever `created_at` it carried: the write interval counts from here.
+    written_at = models.DateTimeField(null=True)
+    bulk_written_at = models.DateTimeField(null=True)
+    # Which write key was used last, and when its use was last noted on the key.
+    key_used = models.BigIntegerField(null=True)
+    key_noted_at = models.DateTimeField(null=True)
+    field1_id = models.BigIntegerField(null=True)
+    field1_at = models.DateTimeField(null=True)
+    field2_id = models.BigIntegerField(null=True)
+    field2_at = models.DateTimeField(null=True)
+    field3_id = models.BigIntegerField(null=True)
+    field3_at = models.DateTimeField(null=True)
+    field4_id = models.BigIntegerField(null=True)
+    field4_at = models.DateTimeField(null=True)
+    field5_id = models.BigIntegerField(null=True)
+    field5_at = models.DateTimeField(null=True)
+    field6_id = models.BigIntegerField(null=True)
+    field6_at = models.DateTimeField(null=True)
+    field7_id = models.BigIntegerField(null=True)
+    field7_at = models.DateTimeField(null=True)
+    field8_id = models.BigIntegerField(null=True)
+    field8_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "latest"
+
+    def __str__(self) -> str:
+        return f"latest of channel {self.channel_id}"
+
+    @classmethod
+    def blank(cls) -> dict[str, object]:
+        """Every column as it is before the first write."""
+        return {field.attname: field.get_default() for field in cls._meta.concrete_fields if not field.primary_key}
+
+    def values(self) -> dict[int, str]:
+        """The field values of the last entry, by field number."""
+        of_last = [n for n in FIELDS if self.last_entry_id and getattr(self, f"field{n}_id") == self.last_entry_id]
+        return {n: getattr(self, f"field{n}") for n in of_last}

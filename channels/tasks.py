@@ -1,0 +1,34 @@
+"""What is done in the background."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django_tasks import task
+
+from channels.models import PlatformAccount
+from channels.platforms import BadAccountKey, PlatformError
+
+AGAIN = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
+
+
+@task()
+def check_account(account: int, attempt: int = 0) -> str:
+    """Ask the platform about an account key that could not be checked; come back later if it is still out of reach.
+
+    Returns the account's state afterwards, or "gone".
+    """
+    found = PlatformAccount.objects.filter(pk=account).first()
+    if found is None:
+        return "gone"
+    try:
+        found.on_platform.validate_account(found.key)
+    except BadAccountKey:
+        found.record_check(PlatformAccount.State.REFUSED)
+    except PlatformError:
+        wait = AGAIN[min(attempt, len(AGAIN) - 1)]
+        check_account.using(run_after=timezone.now() + wait).enqueue(account, attempt + 1)
+    else:
+        found.record_check(PlatformAccount.State.VERIFIED)
+    return str(found.state)

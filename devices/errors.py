@@ -1,0 +1,38 @@
+"""Refusals of the device protocol. Each is as coarse as a stranger may know; `portal.problems` gives it a status."""
+
+
+class DeviceRefusal(Exception):
+    """Something that a device is told. `code` is for machines, the text for the person who reads its console."""
+
+    code = "refused"
+
+
+class Malformed(DeviceRefusal):
+    """The request itself is not well formed."""
+
+    code = "malformed"
+
+
+class KeyNotGood(DeviceRefusal):
+    """The registration key is unknown, expired, revoked or used up: one answer, so that nobody learns which."""
+
+    code = "key_not_good"
+
+    def __init__(self) -> None:
+        super().__init__("This registration key is not good. Copy the current one from the portal into the device.")
+
+
+class PolicyRefuses(DeviceRefusal):
+    """The key is good, but the organization does not let this device in."""
+
+    code = "policy_refuses"
+
+
+class TryLater(DeviceRefusal):
+    """The portal or the channel platform cannot do it now; nothing is lost. `retry_after` is in seconds."""
+
+    code = "try_later"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

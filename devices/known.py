@@ -1,0 +1,121 @@
+"""The hot path: a device that is known asks for its key.
+
+After a power failure all devices ask at once, so this is one SELECT, whatever the depth of the tree and the number of
+keys, and at most one UPDATE a minute and device. Nothing is decrypted before it is known that an envelope is wanted.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import ExpressionWrapper, F, FilteredRelation, Q, TextField
+from django.utils import timezone
+
+from channels import vault
+from channels.models import ChannelKey, KeyState
+from channels.platforms import platform_named
+from devices.envelope import Payload, seal
+from devices.errors import KeyNotGood, PolicyRefuses
+from devices.models import Device, DeviceContact
+
+CONTACT_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class KnownDevice:
+    """A device with its channel and the registration key that it asked with. Secrets are still encrypted."""
+
+    pk: int
+    serial: str
+    channel_number: int
+    platform: str
+    key_version: int
+    registration_key_id: int
+    lookup: str
+    encrypted_write_key: str = field(repr=False)
+    encrypted_envelope_key: str = field(repr=False)
+
+    @property
+    def etag(self) -> str:
+        """Names the versions of what an envelope would carry, never the keys themselves."""
+        return f'"{self.pk}-{self.key_version}-{self.registration_key_id}"'
+
+    def envelope(self, *, nonce: str | None = None, at: datetime | None = None) -> str:
+        """Return a fresh envelope for the device: a compact JWE."""
+        payload = Payload(
+            serial=self.serial,
+            channel=self.channel_number,
+            write_key=vault.decrypt(self.encrypted_write_key),
+            key_version=self.key_version,
+            update_url=platform_named(self.platform).update_url,
+            issued_at=at or timezone.now(),
+            nonce=nonce,
+        )
+        envelope_key = base64.b64decode(vault.decrypt(self.encrypted_envelope_key))
+        return seal(payload, key=envelope_key, lookup=self.lookup)
+
+
+def find(*, lookup: str, serial: str) -> KnownDevice | None:
+    """Return the device if the key's customer has it and it has a channel, else None.
+
+    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key of another part of the
+    customer than the one that the device is in.
+    """
+    row = (
+        Device.objects.filter(serial=serial, customer__all_registration_keys__lookup=lookup)
+        .annotate(
+            write_key=FilteredRelation(
+                "channel__keys",
+                condition=Q(channel__keys__kind=ChannelKey.Kind.WRITE, channel__keys__state=KeyState.CURRENT),
+            )
+        )
+        .values_list(
+            "pk",
+            "channel__number",
+            "channel__account__platform",
+            "write_key__version",
+            _still_encrypted("write_key__value"),
+            "customer__all_registration_keys__pk",
+            _still_encrypted("customer__all_registration_keys__envelope_key_base64"),
+            "customer__all_registration_keys__expires_at",
+            "customer__all_registration_keys__revoked_at",
+            "customer__all_registration_keys__organization__lft",
+            "customer__all_registration_keys__organization__rght",
+            "organization__lft",
+            "organization__rght",
+            "registered_with",
+            "contact__asked_at",
+        )
+        .first()
+    )
+    if row is None:
+        return None
+    (pk, number, platform, version, write_key, key_pk, envelope_key, expires_at, revoked_at, *where) = row
+    key_lft, key_rght, device_lft, device_rght, registered_with, asked_at = where
+    now = timezone.now()
+    if revoked_at is not None or (expires_at is not None and expires_at <= now):
+        raise KeyNotGood
+    if registered_with != key_pk and not (key_lft <= device_lft and device_rght <= key_rght):
+        raise PolicyRefuses(
+            "A device with this serial number is in another part of the organization. "
+            "Ask a manager to move it, or use that part's registration key."
+        )
+    if number is None or version is None:
+        return None
+    if asked_at is None or asked_at <= now - CONTACT_EVERY:
+        _record_contact(pk, now, first=asked_at is None)
+    return KnownDevice(pk, serial, number, platform, version, key_pk, lookup, write_key, envelope_key)
+
+
+def _still_encrypted(column: str) -> ExpressionWrapper[Any]:
+    return ExpressionWrapper(F(column), output_field=TextField())
+
+
+def _record_contact(device: int, at: datetime, *, first: bool) -> None:
+    if first:
+        DeviceContact.objects.update_or_create(device_id=device, defaults={"asked_at": at})
+    else:
+        DeviceContact.objects.filter(device_id=device).update(asked_at=at)

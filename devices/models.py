@@ -1,0 +1,246 @@
+"""Registration keys and the devices that came with them."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from channels.models import Channel
+from channels.vault import EncryptedTextField
+from devices.envelope import RegistrationKeyText
+from devices.serials import NotASerial, check_serial
+from orgs import access
+from orgs.models import Organization
+
+if TYPE_CHECKING:
+    from orgs.models import User
+
+HALF_LENGTH = 8
+
+
+def validate_serial(text: str) -> None:
+    """Raise ValidationError unless `text` is a serial number."""
+    try:
+        check_serial(text)
+    except NotASerial as error:
+        raise ValidationError(str(error)) from None
+
+
+class RegistrationKeyQuerySet(models.QuerySet["RegistrationKey"]):
+    """Registration keys, narrowed."""
+
+    def managed_by(self, user: User | AnonymousUser) -> Self:
+        return self.filter(organization__in=access.managed_organizations(user))
+
+    def good(self, at: datetime | None = None) -> Self:
+        """Return the keys that the device endpoint accepts."""
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=at or timezone.now()), revoked_at__isnull=True)
+
+    def take_use(self, key: RegistrationKey) -> bool:
+        """Count one more device; return False when the limit is reached, also if several come at once."""
+        return bool(
+            self.filter(Q(use_limit__isnull=True) | Q(uses__lt=F("use_limit")), pk=key.pk).update(uses=F("uses") + 1)
+        )
+
+    def give_back_use(self, key: RegistrationKey) -> None:
+        """Undo `take_use`."""
+        self.filter(pk=key.pk, uses__gt=0).update(uses=F("uses") - 1)
+
+
+class RegistrationKey(models.Model):
+    """What Homer types into a device, like HQ481047-1JWORF43.
+
+    The lookup half travels and authenticates; the secret half never does. Devices that use the key land in
+    `organization`. The envelope key is derived from the secret half once, here, and not on the request path.
+    """
+
+    customer = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="all_registration_keys", verbose_name=_("customer")
+    )
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="registration_keys",
+        verbose_name=_("organization"),
+        help_text=_("Where devices that use the key land."),
+    )
+    label = models.CharField(_("label"), max_length=100, blank=True)
+    lookup = models.CharField(_("lookup half"), max_length=HALF_LENGTH, unique=True, editable=False)
+    secret = EncryptedTextField(_("secret half"), editable=False)
+    envelope_key_base64 = EncryptedTextField(editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    use_limit = models.PositiveIntegerField(_("devices at most"), null=True, blank=True)
+    uses = models.PositiveIntegerField(_("devices so far"), default=0, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    objects = RegistrationKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("registration key")
+        verbose_name_plural = _("registration keys")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(use_limit__isnull=True) | Q(uses__lte=F("use_limit")),
+                name="registrationkey_uses_within_limit",
+                violation_error_message=_("More devices than that have used the key already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lookup}-…" + (f" ({self.label})" if self.label else "")
+
+    def get_absolute_url(self) -> str:
+        return reverse("registration_key", args=[self.pk])
+
+    @classmethod
+    def issue(
+        cls,
+        organization: Organization,
+        *,
+        by: User | None = None,
+        label: str = "",
+        expires_at: datetime | None = None,
+        use_limit: int | None = None,
+    ) -> RegistrationKey:
+        """Create a key for devices that are to land in `organization`. Deriving its envelope key takes some 0.2 s."""
+        key = RegistrationKeyText.generate()
+        while cls.objects.filter(lookup=key.lookup).exists():
+            key = RegistrationKeyText.generate()
+        return cls.objects.create(
+            customer=organization.customer,
+            organization=organization,
+            label=label,
+            lookup=key.lookup,
+            secret=key.secret,
+            envelope_key_base64=base64.b64encode(key.derive()).decode("ascii"),
+            created_by=by,
+            expires_at=expires_at,
+            use_limit=use_limit,
+        )
+
+    @property
+    def envelope_key(self) -> bytes:
+        """The 32 bytes that envelopes for this key are sealed with."""
+        return base64.b64decode(self.envelope_key_base64)
+
+    @property
+    def text(self) -> str:
+        """The whole key as Homer types it: a secret."""
+        return f"{self.lookup}-{self.secret}"
+
+    @property
+    def masked(self) -> str:
+        return f"{self.lookup}-{'•' * HALF_LENGTH}"
+
+    @property
+    def is_good(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+    def revoke(self) -> None:
+        """End the key at once. Devices that registered with it keep their channels and go on writing."""
+        if self.revoked_at is None:
+            self.revoked_at = timezone.now()
+            self.save(update_fields=["revoked_at"])
+
+
+class DeviceQuerySet(models.QuerySet["Device"]):
+    """Devices, narrowed."""
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """Return the devices that `user` may see: those of the organizations of theirs, and below."""
+        return self.filter(organization__in=access.visible_organizations(user))
+
+    def managed_by(self, user: User | AnonymousUser) -> Self:
+        """Return the devices that `user` may change."""
+        return self.filter(organization__in=access.managed_organizations(user))
+
+
+class Device(models.Model):
+    """A physical thing, unique by (customer, serial): another customer's identical serial is another device."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="all_devices", verbose_name=_("customer")
+    )
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="devices", verbose_name=_("organization")
+    )
+    serial = models.CharField(_("serial number"), max_length=64, validators=[validate_serial])
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    channel = models.OneToOneField(
+        Channel, on_delete=models.PROTECT, null=True, blank=True, related_name="device", verbose_name=_("channel")
+    )
+    registered_with = models.ForeignKey(
+        RegistrationKey,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="devices",
+        verbose_name=_("registered with"),
+    )
+    created_at = models.DateTimeField(_("registered"), default=timezone.now, editable=False)
+    # Who is creating the channel at the moment, until when nobody else may try; see `devices.registration`.
+    provisioning_lease = models.UUIDField(null=True, blank=True, editable=False)
+    provisioning_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = DeviceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("device")
+        verbose_name_plural = _("devices")
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "serial"], name="device_serial_unique_in_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.serial
+
+    def get_absolute_url(self) -> str:
+        return reverse("device", args=[self.pk])
+
+    @property
+    def marker(self) -> str:
+        """The mark in the channel's metadata by which a channel of this device is found again."""
+        return f"keydist:{self.uid}"
+
+    def move(self, to: Organization) -> None:
+        """Put the device into another organization of the same customer; channel and keys stay as they are."""
+        if to.tree_id != self.organization.tree_id:
+            raise ValueError("A device stays with its customer.")
+        self.organization = to
+        self.save(update_fields=["organization"])
+
+
+class DeviceContact(models.Model):
+    """When a device last asked for its key. A table of its own, since it is written all the time."""
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, related_name="contact", verbose_name=_("device"))
+    asked_at = models.DateTimeField(_("last asked"))
+
+    class Meta:
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.asked_at:%Y-%m-%d %H:%M:%S}"

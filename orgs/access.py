@@ -1,0 +1,62 @@
+"""Who may see and do what. Nothing else in the project compares organizations to decide that.
+
+A *member* sees the devices of the organization and of all below it; a *manager* also manages that subtree. Every
+lookup starts from one of these querysets and only narrows it: what is not in it does not exist for that person (404).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, QuerySet
+
+from orgs.models import Membership, Organization, OrganizationQuerySet
+
+if TYPE_CHECKING:
+    from orgs.models import MembershipQuerySet, User
+
+
+def _at_or_below(memberships: MembershipQuerySet) -> OrganizationQuerySet:
+    """The organizations of these memberships and all below them: one subquery at any depth."""
+    above = memberships.filter(
+        organization__tree_id=OuterRef("tree_id"),
+        organization__lft__lte=OuterRef("lft"),
+        organization__rght__gte=OuterRef("rght"),
+    )
+    return Organization.objects.get_queryset().filter(Exists(above))
+
+
+def _memberships_of(user: User | AnonymousUser) -> MembershipQuerySet:
+    if user.is_anonymous or not user.is_active:
+        return Membership.objects.none()
+    return Membership.objects.current().filter(user=user)
+
+
+def visible_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
+    """Return the organizations whose devices `user` may see."""
+    return _at_or_below(_memberships_of(user))
+
+
+def managed_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
+    """Return the organizations that `user` manages."""
+    return _at_or_below(_memberships_of(user).filter(relation=Membership.Relation.MANAGER))
+
+
+def may_see(user: User | AnonymousUser, organization: Organization) -> bool:
+    """The rule of `visible_organizations`, asked of one."""
+    return visible_organizations(user).filter(pk=organization.pk).exists()
+
+
+def may_manage(user: User | AnonymousUser, organization: Organization) -> bool:
+    """The rule of `managed_organizations`, asked of one."""
+    return managed_organizations(user).filter(pk=organization.pk).exists()
+
+
+def people_who_see(organization: Organization) -> QuerySet[Membership]:
+    """Return the current memberships that let somebody see the devices of `organization`: at it or above it."""
+    return (
+        Membership.objects.current()
+        .filter(organization__in=Organization.objects.get_queryset().at_or_above(organization), user__is_active=True)
+        .select_related("user", "organization")
+    )

@@ -1,0 +1,17 @@
+"""Refusals of this app, named. Their text is a sentence for the person who tried."""
+
+
+class OrganizationError(Exception):
+    """Something that cannot be done to an organization."""
+
+
+class CannotMove(OrganizationError):
+    """The organization cannot go there."""
+
+
+class NotEmpty(OrganizationError):
+    """The organization still holds something that has to go elsewhere first."""
+
+
+class InvitationNotGood(Exception):
+    """The invitation is unknown, used, withdrawn or too old: an outsider cannot tell which."""

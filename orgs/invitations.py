@@ -1,0 +1,126 @@
+"""Inviting somebody into an organization, and accepting.
+
+The inviter never learns whether the address has an account, and never learns a password: the link in the mail proves
+that the address is theirs, and whoever has no account yet chooses a password there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from orgs.errors import InvitationNotGood
+from orgs.models import Invitation, Membership, Organization, User
+
+
+@transaction.atomic
+def invite(
+    *,
+    organization: Organization,
+    email: str,
+    by: User,
+    relation: str = Membership.Relation.MEMBER,
+    given_name: str = "",
+    family_name: str = "",
+    expires_at: datetime | None = None,
+) -> Invitation:
+    """Offer a place in `organization` to an address and mail the link.
+
+    A second invitation of the same address into the same organization replaces the first, whose link ends.
+    """
+    email = email.lower()
+    Invitation.objects.filter(
+        organization=organization, email__iexact=email, accepted_at__isnull=True, revoked_at__isnull=True
+    ).update(revoked_at=timezone.now())
+    invitation = Invitation(
+        organization=organization,
+        email=email,
+        given_name=given_name,
+        family_name=family_name,
+        relation=relation,
+        invited_by=by,
+    )
+    if expires_at is not None:
+        invitation.expires_at = expires_at
+    token = invitation.renew_token()
+    invitation.save()
+    transaction.on_commit(lambda: _mail(invitation, token))
+    return invitation
+
+
+def _mail(invitation: Invitation, token: str) -> None:
+    context = {
+        "invitation": invitation,
+        "link": settings.PUBLIC_URL + reverse("invitation", args=[token]),
+    }
+    send_mail(
+        subject=_("{who} invites you to {organization}").format(
+            who=invitation.invited_by, organization=invitation.organization
+        ),
+        message=render_to_string("orgs/mail/invitation.txt", context),
+        from_email=None,
+        recipient_list=[invitation.email],
+    )
+
+
+def find(token: str) -> Invitation:
+    """Return the open invitation that the link belongs to. Raises InvitationNotGood."""
+    invitation = Invitation.objects.open().with_token(token).select_related("organization", "invited_by").first()
+    if invitation is None:
+        raise InvitationNotGood(_("This invitation is no longer good. Ask whoever invited you for a new one."))
+    return invitation
+
+
+def account_of(invitation: Invitation) -> User | None:
+    """Return the account that the invited address has already."""
+    address = EmailAddress.objects.filter(email__iexact=invitation.email, verified=True).select_related("user").first()
+    if address is not None:
+        return address.user
+    return User.objects.filter(email__iexact=invitation.email).first()
+
+
+@transaction.atomic
+def accept_with_new_account(token: str, *, given_name: str, family_name: str, password: str) -> User:
+    """Make an account for the invited address and place it. Raises InvitationNotGood."""
+    invitation = _locked(token)
+    if account_of(invitation) is not None:
+        raise InvitationNotGood(_("There is an account for this address already. Log in and open the link again."))
+    user = User.objects.create_user(invitation.email, password, given_name=given_name, family_name=family_name)
+    # Only the owner of the address can have the link: it is confirmed.
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    _place(user, invitation)
+    return user
+
+
+@transaction.atomic
+def accept_as(user: User, token: str) -> Membership:
+    """Place a person who has an account. Raises InvitationNotGood when it was meant for another address."""
+    invitation = _locked(token)
+    if account_of(invitation) != user:
+        raise InvitationNotGood(_("This invitation was sent to another address than the one you are logged in with."))
+    return _place(user, invitation)
+
+
+def _locked(token: str) -> Invitation:
+    invitation = find(token)
+    return Invitation.objects.select_for_update().get(pk=invitation.pk)
+
+
+def _place(user: User, invitation: Invitation) -> Membership:
+    # Conditional, so that a link opened twice at once places once.
+    if not Invitation.objects.open().filter(pk=invitation.pk).update(accepted_at=timezone.now()):
+        raise InvitationNotGood(_("This invitation has just been used."))
+    membership, _created = Membership.objects.update_or_create(
+        user=user,
+        organization=invitation.organization,
+        defaults={"relation": invitation.relation, "valid_until": None, "created_by": invitation.invited_by},
+    )
+    return membership

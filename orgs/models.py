@@ -1,0 +1,301 @@
+"""People and the organizations that they belong to."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from mptt.managers import TreeManager
+from mptt.models import MPTTModel, TreeForeignKey
+
+from orgs.tokens import new_token, token_hash
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users, whose name for logging in is the e-mail address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """Somebody who can log in. What they may see and do follows from their memberships alone."""
+
+    email = models.EmailField(_("e-mail address"), unique=True, error_messages={"unique": _("Already taken.")})
+    given_name = models.CharField(_("given name"), max_length=100, blank=True)
+    family_name = models.CharField(_("family name"), max_length=100, blank=True)
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("Switch off to lock a person out without deleting anything.")
+    )
+    is_staff = models.BooleanField(_("operator"), default=False, help_text=_("May use the administration."))
+    date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+    memberships: RelatedManager[Membership]
+
+    EMAIL_FIELD = "email"
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_unique_ignoring_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+
+    def get_full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}".strip()
+
+    def get_short_name(self) -> str:
+        return self.given_name or self.email
+
+
+class TreeNumber(models.Model):
+    """Hands out `tree_id`s: the database's auto-increment never gives one number to two transactions."""
+
+    class Meta:
+        verbose_name = _("tree number")
+        verbose_name_plural = _("tree numbers")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    """Organizations, narrowed."""
+
+    def customers(self) -> Self:
+        """Return the roots."""
+        return self.filter(parent__isnull=True)
+
+    def at_or_below(self, organization: Organization) -> Self:
+        """Return the organization and all that is below it."""
+        return self.filter(tree_id=organization.tree_id, lft__gte=organization.lft, rght__lte=organization.rght)
+
+    def at_or_above(self, organization: Organization) -> Self:
+        """Return the organization and all that it is in, the customer first."""
+        return self.filter(
+            tree_id=organization.tree_id, lft__lte=organization.lft, rght__gte=organization.rght
+        ).order_by("lft")
+
+
+class OrganizationManager(TreeManager.from_queryset(OrganizationQuerySet)):  # type: ignore[misc]
+    """mptt's manager; see `orgs.tree` for every change of shape."""
+
+    def get_queryset(self) -> OrganizationQuerySet:
+        queryset: OrganizationQuerySet = super().get_queryset()
+        return queryset
+
+    def _get_next_tree_id(self) -> int:
+        # mptt's own answer is max + 1, which two sign-ups at once would both get.
+        return TreeNumber.objects.create().pk
+
+
+class Organization(MPTTModel):
+    """A customer (a root) or a part of one ("Household"). Members see the devices in it and below it."""
+
+    id: int
+    tree_id: int
+    lft: int
+    rght: int
+    level: int
+
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=255, blank=True)
+    parent = TreeForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("in")
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    parent_id: int | None
+    children: RelatedManager[Organization]
+    memberships: RelatedManager[Membership]
+    invitations: RelatedManager[Invitation]
+    objects: ClassVar[OrganizationManager] = OrganizationManager()
+
+    class Meta:
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tree_id"], condition=Q(parent__isnull=True), name="organization_one_root_a_tree"
+            ),
+            models.UniqueConstraint(
+                fields=["parent", "name"],
+                name="organization_name_unique_among_siblings",
+                violation_error_message=_("There is already an organization of that name here."),
+            ),
+            models.CheckConstraint(condition=Q(lft__lt=models.F("rght")), name="organization_left_before_right"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("organization", args=[self.pk])
+
+    @property
+    def is_customer(self) -> bool:
+        return self.parent_id is None
+
+    @property
+    def customer(self) -> Organization:
+        """The root of the tree that this organization is in."""
+        return self if self.is_customer else Organization.objects.customers().get(tree_id=self.tree_id)
+
+    def contains(self, other: Organization) -> bool:
+        """Whether `other` is this organization or below it."""
+        return self.tree_id == other.tree_id and self.lft <= other.lft and other.rght <= self.rght
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    """Memberships, narrowed."""
+
+    def current(self, at: datetime | None = None) -> Self:
+        """Return those that have not run out."""
+        return self.filter(Q(valid_until__isnull=True) | Q(valid_until__gt=at or timezone.now()))
+
+
+class Membership(models.Model):
+    """A person's place in an organization."""
+
+    class Relation(models.TextChoices):
+        MEMBER = "member", _("member")
+        MANAGER = "manager", _("manager")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user"))
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="memberships", verbose_name=_("organization")
+    )
+    relation = models.CharField(_("relation"), max_length=10, choices=Relation.choices, default=Relation.MEMBER)
+    created_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
+    valid_until = models.DateTimeField(_("until"), null=True, blank=True)
+    created_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("placed by"),
+    )
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "organization"],
+                name="membership_one_per_user_and_organization",
+                violation_error_message=_("This person is already in this organization."),
+            ),
+            models.CheckConstraint(condition=Q(relation__in=["member", "manager"]), name="membership_relation_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} – {self.organization} ({self.get_relation_display()})"
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    """Invitations, narrowed."""
+
+    def open(self, at: datetime | None = None) -> Self:
+        """Return those that can still be accepted."""
+        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=at or timezone.now())
+
+    def with_token(self, token: str) -> Self:
+        return self.filter(token_hash=token_hash(token))
+
+
+def _in_two_weeks() -> datetime:
+    return timezone.now() + timedelta(days=14)
+
+
+class Invitation(models.Model):
+    """A place in an organization, offered to an e-mail address. The link in the mail is the only key to it."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="invitations", verbose_name=_("organization")
+    )
+    email = models.EmailField(_("e-mail address"))
+    given_name = models.CharField(_("given name"), max_length=100, blank=True)
+    family_name = models.CharField(_("family name"), max_length=100, blank=True)
+    relation = models.CharField(
+        _("relation"), max_length=10, choices=Membership.Relation.choices, default=Membership.Relation.MEMBER
+    )
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+", verbose_name=_("invited by")
+    )
+    created_at = models.DateTimeField(_("sent"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("good until"), default=_in_two_weeks)
+    accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("withdrawn"), null=True, blank=True, editable=False)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints = [
+            models.UniqueConstraint(
+                "organization",
+                Lower("email"),
+                condition=Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="invitation_one_pending_per_address_and_organization",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} → {self.organization}"
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+        if self.expires_at and self.expires_at <= timezone.now():
+            raise ValidationError({"expires_at": _("This moment has passed.")})
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}".strip()
+
+    def renew_token(self) -> str:
+        """Give the invitation a new secret, for a new mail; return it. The old link ends. Not saved."""
+        token = new_token()
+        self.token_hash = token_hash(token)
+        return token

@@ -1,0 +1,5 @@
+"""Addresses of organizations, people and invitations."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,103 @@
+"""The cast: Homer manages The Simpsons, Marge is in Household, Lenny in Power plant, Carl is another customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from pytest_django import Settings
+
+from devices.models import Device
+from orgs.models import Membership, Organization, User
+from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
+
+MANAGER = Membership.Relation.MANAGER
+
+
+@dataclass
+class Cast:
+    """The people, places and things of the story."""
+
+    home: Organization
+    household: Organization
+    power_plant: Organization
+    carls: Organization
+    homer: User
+    marge: User
+    lenny: User
+    carl: User
+    kitchen: Device
+    reactor: Device
+    garage: Device
+
+
+@pytest.fixture
+def simpsons(db: None) -> Cast:
+    home = OrganizationFactory(name="The Simpsons")
+    household = OrganizationFactory(name="Household", parent=home)
+    power_plant = OrganizationFactory(name="Power plant", parent=home)
+    carls = OrganizationFactory(name="Carl's")
+
+    def person(name: str, organization: Organization, relation: str = Membership.Relation.MEMBER) -> User:
+        return MembershipFactory(
+            user__given_name=name,
+            user__email=f"{name.lower()}@example.net",
+            organization=organization,
+            relation=relation,
+        ).user
+
+    for organization in (home, household, power_plant, carls):
+        organization.refresh_from_db()
+    return Cast(
+        home=home,
+        household=household,
+        power_plant=power_plant,
+        carls=carls,
+        homer=person("Homer", home, MANAGER),
+        marge=person("Marge", household),
+        lenny=person("Lenny", power_plant),
+        carl=person("Carl", carls, MANAGER),
+        kitchen=DeviceFactory(organization=household, name="kitchen"),
+        reactor=DeviceFactory(organization=power_plant, name="reactor"),
+        garage=DeviceFactory(organization=carls, name="garage"),
+    )
+
+
+def _logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def as_homer(simpsons: Cast) -> Client:
+    return _logged_in(simpsons.homer)
+
+
+@pytest.fixture
+def as_marge(simpsons: Cast) -> Client:
+    return _logged_in(simpsons.marge)
+
+
+@pytest.fixture
+def as_lenny(simpsons: Cast) -> Client:
+    return _logged_in(simpsons.lenny)
+
+
+@pytest.fixture
+def as_carl(simpsons: Cast) -> Client:
+    return _logged_in(simpsons.carl)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    """Forget what other tests cached: rate limits most of all."""
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
+    """Hash passwords cheaply: the real hash is slow on purpose, and is Django's to test."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
