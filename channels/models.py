@@ -135,7 +135,11 @@ class ChannelKey(models.Model):
     )
     state = models.CharField(_("state"), max_length=8, choices=KeyState.choices, default=KeyState.CURRENT)
     holder = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="read_keys",
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="read_keys",
         verbose_name=_("belongs to"),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)

@@ -100,9 +100,7 @@ class Platform(Protocol):
     def create_account(self, name: str) -> str:
         """Create an account and return its key. Raises CannotDo where people must do that by hand."""
 
-    def create_channel(
-        self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]
-    ) -> RemoteChannel:
+    def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
 
     def find_channel(self, account_key: str, marker: str) -> RemoteChannel | None:
@@ -112,7 +110,9 @@ class Platform(Protocol):
 
     def list_channels(self, account_key: str) -> list[RemoteChannel]: ...
 
-    def update_channel(self, account_key: str, number: int, *, name: str | None = None, marker: str | None = None) -> None:
+    def update_channel(
+        self, account_key: str, number: int, *, name: str | None = None, marker: str | None = None
+    ) -> None:
         """Change what is given, leave the rest."""
 
     def delete_channel(self, account_key: str, number: int) -> None:
@@ -128,12 +128,18 @@ class Platform(Protocol):
         """End that read key, or that retiring write key, at once. Ending an ended key is no error. Raises CannotDo."""
 
     def read_feed(
-        self, number: int, *, read_key: str, results: int = 100, start: datetime | None = None, end: datetime | None = None
+        self,
+        number: int,
+        *,
+        read_key: str,
+        results: int = 100,
+        start: datetime | None = None,
+        end: datetime | None = None,
     ) -> Feed:
         """Return the newest `results` (at most 8000) entries, oldest first. Raises NoAccess."""
 
     def last_entries(self, read_keys: Mapping[int, str]) -> dict[int, Entry]:
-        """Return the last entry of each channel number in `read_keys`; those without one, or out of reach, are left out."""
+        """Return the last entry of each channel number in `read_keys`; those that have none are left out."""
 
     @property
     def update_url(self) -> str:

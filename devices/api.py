@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponseNotModified
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -29,7 +31,7 @@ class JoseRenderer(BaseRenderer):
 
     media_type = "application/jose"
     format = "jose"
-    charset = None
+    charset: str | None = None
 
     def render(self, data: Any, *_: Any, **__: Any) -> bytes:
         return str(data["envelope"]).encode("ascii")
@@ -86,17 +88,17 @@ class DeviceRegistration(APIView):
         },
         auth=[],
     )
-    def get(self, request: Request, serial: str) -> Response:
+    def get(self, request: Request, serial: str) -> HttpResponseBase:
         lookup = _lookup_in(request)
         nonce = _nonce_in(request)
         device = register(lookup=lookup, serial=_checked(serial))
         headers = {"ETag": device.etag, "Cache-Control": "no-store"}
         if device.etag in _etags_in(request):
-            return Response(status=304, headers=headers)
+            return HttpResponseNotModified(headers=headers)
         return Response({"envelope": device.envelope(nonce=nonce)}, headers=headers)
 
     @extend_schema(operation_id="register_device_by_post", request=None, responses={(200, "application/jose"): str})
-    def post(self, request: Request, serial: str) -> Response:
+    def post(self, request: Request, serial: str) -> HttpResponseBase:
         return self.get(request, serial)
 
 

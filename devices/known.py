@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import ExpressionWrapper, F, FilteredRelation, Q, TextField
 from django.utils import timezone
@@ -109,7 +110,7 @@ def find(*, lookup: str, serial: str) -> KnownDevice | None:
     return KnownDevice(pk, serial, number, platform, version, key_pk, lookup, write_key, envelope_key)
 
 
-def _still_encrypted(column: str) -> ExpressionWrapper:
+def _still_encrypted(column: str) -> ExpressionWrapper[Any]:
     return ExpressionWrapper(F(column), output_field=TextField())
 
 

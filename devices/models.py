@@ -69,7 +69,10 @@ class RegistrationKey(models.Model):
         Organization, on_delete=models.PROTECT, related_name="all_registration_keys", verbose_name=_("customer")
     )
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="registration_keys", verbose_name=_("organization"),
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="registration_keys",
+        verbose_name=_("organization"),
         help_text=_("Where devices that use the key land."),
     )
     label = models.CharField(_("label"), max_length=100, blank=True)
@@ -78,7 +81,12 @@ class RegistrationKey(models.Model):
     envelope_key_base64 = EncryptedTextField(editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+",
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
         verbose_name=_("created by"),
     )
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -184,7 +192,11 @@ class Device(models.Model):
         Channel, on_delete=models.PROTECT, null=True, blank=True, related_name="device", verbose_name=_("channel")
     )
     registered_with = models.ForeignKey(
-        RegistrationKey, on_delete=models.SET_NULL, null=True, blank=True, related_name="devices",
+        RegistrationKey,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="devices",
         verbose_name=_("registered with"),
     )
     created_at = models.DateTimeField(_("registered"), default=timezone.now, editable=False)

@@ -84,7 +84,9 @@ def _claim(key: RegistrationKey, serial: str, lease: uuid.UUID, length: timedelt
     with transaction.atomic():
         # The UPDATE makes registrations with one key wait for each other: the limit holds when many come at once.
         if not RegistrationKey.objects.take_use(key):
-            raise PolicyRefuses("This registration key has let in as many devices as it may. Ask a manager for another.")
+            raise PolicyRefuses(
+                "This registration key has let in as many devices as it may. Ask a manager for another."
+            )
         now = timezone.now()
         device, is_new = Device.objects.get_or_create(
             customer=key.customer,
@@ -156,10 +158,7 @@ def _store(device: Device, account: PlatformAccount, remote: RemoteChannel, leas
     ChannelKey.objects.bulk_create(
         [
             ChannelKey.holding(remote.write_key, channel=channel, kind=ChannelKey.Kind.WRITE),
-            *(
-                ChannelKey.holding(key, channel=channel, kind=ChannelKey.Kind.READ)
-                for key in remote.read_keys
-            ),
+            *(ChannelKey.holding(key, channel=channel, kind=ChannelKey.Kind.READ) for key in remote.read_keys),
         ]
     )
     mine.update(channel=channel, provisioning_lease=None, provisioning_until=None)

@@ -5,6 +5,6 @@ from django.urls import path
 from devices.api import DeviceRegistration
 
 urlpatterns = [
-    path("midpoint/ws/iot/devices/<str:serial>", DeviceRegistration.as_view(), name="device_registration"),
-    path("api/v1/devices/<str:serial>/registration", DeviceRegistration.as_view(), name="device_registration_v1"),
+    path("midpoint/ws/iot/devices/<path:serial>", DeviceRegistration.as_view(), name="device_registration"),
+    path("api/v1/devices/<path:serial>/registration", DeviceRegistration.as_view(), name="device_registration_v1"),
 ]

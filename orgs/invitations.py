@@ -83,7 +83,7 @@ def account_of(invitation: Invitation) -> User | None:
     """Return the account that the invited address has already."""
     address = EmailAddress.objects.filter(email__iexact=invitation.email, verified=True).select_related("user").first()
     if address is not None:
-        return address.user  # type: ignore[no-any-return]
+        return address.user
     return User.objects.filter(email__iexact=invitation.email).first()
 
 

@@ -99,9 +99,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
 
     def at_or_below(self, organization: Organization) -> Self:
         """Return the organization and all that is below it."""
-        return self.filter(
-            tree_id=organization.tree_id, lft__gte=organization.lft, rght__lte=organization.rght
-        )
+        return self.filter(tree_id=organization.tree_id, lft__gte=organization.lft, rght__lte=organization.rght)
 
     def at_or_above(self, organization: Organization) -> Self:
         """Return the organization and all that it is in, the customer first."""
@@ -114,14 +112,15 @@ class OrganizationManager(TreeManager.from_queryset(OrganizationQuerySet)):  # t
     """mptt's manager; see `orgs.tree` for every change of shape."""
 
     def get_queryset(self) -> OrganizationQuerySet:
-        return super().get_queryset()  # type: ignore[no-any-return]
+        queryset: OrganizationQuerySet = super().get_queryset()
+        return queryset
 
     def _get_next_tree_id(self) -> int:
         # mptt's own answer is max + 1, which two sign-ups at once would both get.
         return TreeNumber.objects.create().pk
 
 
-class Organization(MPTTModel):  # type: ignore[misc]
+class Organization(MPTTModel):
     """A customer (a root) or a part of one ("Household"). Members see the devices in it and below it."""
 
     id: int
@@ -201,7 +200,12 @@ class Membership(models.Model):
     created_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
     valid_until = models.DateTimeField(_("until"), null=True, blank=True)
     created_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+",
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
         verbose_name=_("placed by"),
     )
 
@@ -216,9 +220,7 @@ class Membership(models.Model):
                 name="membership_one_per_user_and_organization",
                 violation_error_message=_("This person is already in this organization."),
             ),
-            models.CheckConstraint(
-                condition=Q(relation__in=["member", "manager"]), name="membership_relation_known"
-            ),
+            models.CheckConstraint(condition=Q(relation__in=["member", "manager"]), name="membership_relation_known"),
         ]
 
     def __str__(self) -> str:
@@ -230,9 +232,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 
     def open(self, at: datetime | None = None) -> Self:
         """Return those that can still be accepted."""
-        return self.filter(
-            accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=at or timezone.now()
-        )
+        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=at or timezone.now())
 
     def with_token(self, token: str) -> Self:
         return self.filter(token_hash=token_hash(token))

@@ -30,7 +30,9 @@ def create_below(parent: Organization, name: str, *, description: str = "") -> O
     """Return a new organization below `parent`. Raises IntegrityError if a sibling has that name."""
     _lock_tree_of(parent)
     fresh_parent = Organization.objects.get(pk=parent.pk)
-    return Organization.objects.create(name=name, description=description, parent=fresh_parent)
+    organization = Organization(name=name, description=description, parent=fresh_parent)
+    organization.save()
+    return organization
 
 
 @transaction.atomic

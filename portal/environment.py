@@ -51,10 +51,19 @@ SETTINGS: tuple[Setting, ...] = (
         "Keys the hashes by which channel keys are found. Must stay the same as long as the database lives.",
         secret=True,
     ),
-    Setting("ALLOWED_HOSTS", "list", ["localhost", "127.0.0.1", "[::1]"], "Comma-separated host names that are served."),
+    Setting(
+        "ALLOWED_HOSTS", "list", ["localhost", "127.0.0.1", "[::1]"], "Comma-separated host names that are served."
+    ),
     Setting("PUBLIC_URL", "str", "http://localhost:8080", "Address at which people and devices reach the portal."),
-    Setting("DATABASE_URL", "str", "sqlite:///var/db.sqlite3", "`sqlite:///FILE` or `postgres://USER:PASSWORD@HOST/NAME`."),
-    Setting("CACHE_URL", "str", "locmem://", "`locmem://`, or `redis://HOST:6379/0` as soon as there is more than one process."),
+    Setting(
+        "DATABASE_URL", "str", "sqlite:///var/db.sqlite3", "`sqlite:///FILE` or `postgres://USER:PASSWORD@HOST/NAME`."
+    ),
+    Setting(
+        "CACHE_URL",
+        "str",
+        "locmem://",
+        "`locmem://`, or `redis://HOST:6379/0` as soon as there is more than one process.",
+    ),
     Setting(
         "EMAIL_URL",
         "str",
@@ -69,13 +78,47 @@ SETTINGS: tuple[Setting, ...] = (
         "Where new customers' channels live: in the portal itself, or on ThingSpeak.",
         one_of=("embedded", "thingspeak"),
     ),
-    Setting("THINGSPEAK_URL", "str", "https://api.thingspeak.com", "Address of ThingSpeak, or of anything that speaks like it."),
-    Setting("PLATFORM_UPDATE_INTERVAL", "float", 1.0, "Embedded platform: seconds that must lie between two writes to a channel."),
-    Setting("PLATFORM_BULK_INTERVAL", "float", 15.0, "Embedded platform: seconds that must lie between two bulk writes to a channel."),
+    Setting(
+        "THINGSPEAK_URL",
+        "str",
+        "https://api.thingspeak.com",
+        "Address of ThingSpeak, or of anything that speaks like it.",
+    ),
+    Setting(
+        "PLATFORM_UPDATE_INTERVAL",
+        "float",
+        1.0,
+        "Embedded platform: seconds that must lie between two writes to a channel.",
+    ),
+    Setting(
+        "PLATFORM_BULK_INTERVAL",
+        "float",
+        15.0,
+        "Embedded platform: seconds that must lie between two bulk writes to a channel.",
+    ),
     Setting("PLATFORM_BULK_LIMIT", "int", 960, "Embedded platform: entries in one bulk write at most."),
-    Setting("PLATFORM_YEARLY_MESSAGES", "int", 0, "Embedded platform: messages an account may store in a year; 0 is no limit."),
-    Setting("PLATFORM_CHANNELS_PER_ACCOUNT", "int", 0, "Embedded platform: channels an account may have; 0 is no limit."),
+    Setting(
+        "PLATFORM_YEARLY_MESSAGES",
+        "int",
+        0,
+        "Embedded platform: messages an account may store in a year; 0 is no limit.",
+    ),
+    Setting(
+        "PLATFORM_CHANNELS_PER_ACCOUNT", "int", 0, "Embedded platform: channels an account may have; 0 is no limit."
+    ),
 )
+
+
+def table_row(setting: Setting) -> str:
+    """Return the setting as a row of the README's table. Secrets of development are not worth printing."""
+    if setting.secret:
+        default = "*needed when DEBUG is off*"
+    elif isinstance(setting.default, list):
+        default = f"`{','.join(setting.default)}`"
+    else:
+        default = f"`{setting.default}`"
+    choice = f" One of {', '.join(f'`{word}`' for word in setting.one_of)}." if setting.one_of else ""
+    return f"| `{setting.name}` | {default} | {setting.help}{choice} |"
 
 
 def read(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -90,9 +133,7 @@ def read(environ: Mapping[str, str]) -> dict[str, Any]:
         given = environ.get(setting.name)
         if given is None or given == "":
             if setting.secret and not values["DEBUG"]:
-                raise ImproperlyConfigured(
-                    f"{setting.name} is not set. With DEBUG off it is needed: {setting.help}"
-                )
+                raise ImproperlyConfigured(f"{setting.name} is not set. With DEBUG off it is needed: {setting.help}")
             values[setting.name] = setting.default
             continue
         parse: Callable[..., Any] = getattr(env, setting.kind)

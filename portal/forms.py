@@ -20,7 +20,7 @@ from orgs.models import User
 from portal.signup import sign_up
 
 
-class SignupForm(AllauthSignupForm):  # type: ignore[misc]
+class SignupForm(AllauthSignupForm):
     """Homer's one form. The address is never said to be taken: its owner gets a mail instead."""
 
     given_name = forms.CharField(

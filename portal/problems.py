@@ -51,7 +51,13 @@ def problem(status: int, code: str, detail: str, *, as_text: bool, headers: dict
         return HttpResponse(
             f"error={code} {detail}\n", status=status, content_type="text/plain; charset=utf-8", headers=headers
         )
-    body = {"type": "about:blank", "title": TITLES.get(status, "Refused"), "status": status, "code": code, "detail": detail}
+    body = {
+        "type": "about:blank",
+        "title": TITLES.get(status, "Refused"),
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
     return HttpResponse(
         json.dumps(body, ensure_ascii=False), status=status, content_type="application/problem+json", headers=headers
     )

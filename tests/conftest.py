@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from devices.models import Device
 from orgs.models import Membership, Organization, User
@@ -41,7 +42,10 @@ def simpsons(db: None) -> Cast:
 
     def person(name: str, organization: Organization, relation: str = Membership.Relation.MEMBER) -> User:
         return MembershipFactory(
-            user__given_name=name, user__email=f"{name.lower()}@example.net", organization=organization, relation=relation
+            user__given_name=name,
+            user__email=f"{name.lower()}@example.net",
+            organization=organization,
+            relation=relation,
         ).user
 
     for organization in (home, household, power_plant, carls):
@@ -88,6 +92,12 @@ def as_carl(simpsons: Cast) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: SettingsWrapper) -> None:
+def _empty_cache() -> None:
+    """Forget what other tests cached: rate limits most of all."""
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
     """Hash passwords cheaply: the real hash is slow on purpose, and is Django's to test."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -20,7 +20,8 @@ from orgs.models import Membership, Organization, User
 PASSWORD = "donuts-and-duff-42"
 
 
-# Deriving an envelope key takes 0.2 s, so tests share a few registration keys. `RegistrationKey.issue` has its own test.
+# Deriving an envelope key takes 0.2 s, so tests share a few registration keys.
+# `RegistrationKey.issue` has its own test.
 KEY_TEXTS = [RegistrationKeyText("HQ481047", "1JWORF43"), *(RegistrationKeyText.generate() for _ in range(50))]
 
 
