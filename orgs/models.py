@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from mptt.managers import TreeManager
 from mptt.models import MPTTModel, TreeForeignKey
 
+from orgs.audit import AuditEntry as AuditEntry  # Also a model of this app.
 from orgs.tokens import new_token, token_hash
 
 if TYPE_CHECKING:
