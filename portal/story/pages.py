@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -36,6 +36,10 @@ class Element:
             ):
                 yield part
             yield from part.all(name, **attributes)
+
+    @property
+    def classes(self) -> list[str]:
+        return self.attributes.get("class", "").split()
 
     @property
     def text(self) -> str:
@@ -95,14 +99,15 @@ class Page:
     address: str
     status: int
     source: str
+    headers: Mapping[str, str] = field(repr=False)
     root: Element = field(repr=False)
 
     @classmethod
-    def read(cls, *, address: str, status: int, source: str) -> Page:
+    def read(cls, *, address: str, status: int, source: str, headers: Mapping[str, str]) -> Page:
         builder = _Builder()
         builder.feed(source)
         builder.close()
-        return cls(address, status, source, builder.root)
+        return cls(address, status, source, headers, builder.root)
 
     @property
     def text(self) -> str:
@@ -139,6 +144,18 @@ class Page:
         """Return the first link whose address has `part` in it."""
         return next((address for _, address in self.links() if part in address), None)
 
+    def secrets(self) -> list[str]:
+        """Return the keys that the page shows, not those that are hidden."""
+        shown = [element for element in self.with_class("secret-value") if "is-masked" not in element.classes]
+        return [element.text for element in shown]
+
+    def form_beside_secret(self) -> Form | None:
+        """Return the form that has the first hidden key shown."""
+        for secret in self.with_class("secret"):
+            for element in secret.all("form"):
+                return _form(element, self.address)
+        return None
+
     def errors(self) -> list[str]:
         """Return what the page says is wrong with what was sent."""
         marked = [*self.root.all(role="alert"), *self.with_class("field-errors")]
@@ -149,7 +166,7 @@ class Page:
         return " ".join(element.text for element in self.root.all(id=f"id_{field}_error"))
 
     def with_class(self, name: str) -> list[Element]:
-        return [element for element in self.root.all(class_="*") if name in element.attributes["class"].split()]
+        return [element for element in self.root.all(class_="*") if name in element.classes]
 
 
 def _form(element: Element, page: str) -> Form:

@@ -20,6 +20,8 @@ class Story:
     homer: Visitor
     marge: Visitor
     stranger: Visitor
+    outbox: Visitor
+    """Whoever opens the page with the mails; what is on it is not what Homer or Marge see."""
     homers_address: str
     marges_address: str
     homers_password: str = field(repr=False)
@@ -71,13 +73,15 @@ def _begin(stage: Stage, teller: Teller) -> Story:
     run = secrets.token_hex(4)
     passwords = [secrets.token_urlsafe(12) for _ in range(2)]
     teller.keep_secret(*passwords, stage.account_key)
-    homer, marge, stranger = (Visitor(name, stage.portal, teller) for name in ("Homer", "Marge", "A stranger"))
+    people = ("Homer", "Marge", "A stranger", "The mailbox")
+    homer, marge, stranger, outbox = (Visitor(name, stage.portal, teller) for name in people)
     return Story(
         stage=stage,
         teller=teller,
         homer=homer,
         marge=marge,
         stranger=stranger,
+        outbox=outbox,
         homers_address=f"homer-{run}@example.com",
         marges_address=f"marge-{run}@example.com",
         homers_password=passwords[0],

@@ -38,19 +38,18 @@ def play(story: Story) -> None:
         page = _refused_with_a_wrong_key(story, page, values)
         values[ACCOUNT_KEY] = story.stage.account_key
     else:
-        expect(not story.stage.account_key, "Homer is asked for his account key, since the channels live on ThingSpeak")
-        expect(True, "no account on another platform is asked for")
+        expect(not story.stage.account_key, "no account key is asked for, since the channels live in the portal itself")
     page = homer.submit(page, page.form(*_FIELDS), **values)
     expect(
         "mail" in page.text.lower() and not page.form("email", "password1"),
         "Homer is told to look into his mailbox",
         instead="; ".join(page.errors()) or f"the page “{page.title}”",
     )
-    link = homer.open_mail(story.homers_address, "")
+    link = story.outbox.open_mail(story.homers_address)
     page = homer.get(link)
     page = homer.submit(page, page.form("csrfmiddlewaretoken"))
     story.teller.remark("Homer has confirmed that the address is his.")
-    log_in(story)
+    log_in(story, page)
 
 
 def _refused_with_a_wrong_key(story: Story, page: Page, values: dict[str, str]) -> Page:
@@ -69,10 +68,9 @@ def _refused_with_a_wrong_key(story: Story, page: Page, values: dict[str, str]) 
     return page
 
 
-def log_in(story: Story) -> None:
-    """Homer logs in with his address and password."""
+def log_in(story: Story, page: Page) -> None:
+    """Homer logs in with his address and password; `page` has led him there, or has let him in already."""
     homer = story.homer
-    page = homer.get("/accounts/login/")
     if page.form("login", "password") is not None:
         page = homer.submit(
             page, page.form("login", "password"), login=story.homers_address, password=story.homers_password

@@ -48,9 +48,7 @@ def own_portal_and_thingspeak() -> Iterator[Stage]:
         with Children(folder) as children:
             thingspeak = _start(children, folder, "thingspeak", CHANNEL_PLATFORM="embedded")
             account_key = thingspeak.manage("platform_account", "Homer Simpson").strip()
-            portal = _start(
-                children, folder, "portal", CHANNEL_PLATFORM="thingspeak", THINGSPEAK_URL=thingspeak.url
-            )
+            portal = _start(children, folder, "portal", CHANNEL_PLATFORM="thingspeak", THINGSPEAK_URL=thingspeak.url)
             yield Stage(portal.url, folder, account_key)
 
 

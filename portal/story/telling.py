@@ -10,7 +10,6 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.rule import Rule
 
 SHOWN_OF_A_SECRET = 4
@@ -129,6 +128,7 @@ class Narrator:
         self._console = console
 
     def opening(self, portal: str, platform: str) -> None:
+        self._portal = portal
         self._console.print(f"The story of the keys, played against [bold]{escape(portal)}[/] ({escape(platform)})")
 
     def step_begins(self, step: Step) -> None:
@@ -137,7 +137,7 @@ class Narrator:
 
     def exchanged(self, exchange: Exchange) -> None:
         status = f"[{'green' if exchange.status < 400 else 'yellow'}]{exchange.status}[/]"
-        self._line(f"[cyan]{escape(exchange.who)}[/]  {exchange.method} {escape(exchange.address)}")
+        self._line(f"[cyan]{escape(exchange.who)}[/]  {exchange.method} {escape(self._short(exchange.address))}")
         if exchange.sent:
             self._line(f"sends    [dim]{escape(exchange.sent)}[/]", 4)
         self._line(f"gets {status} [dim]{escape(exchange.received)}[/]", 4)
@@ -163,8 +163,12 @@ class Narrator:
         else:
             self._console.print(f"[bold red]The story ends in step {steps[-1].number}:[/] {escape(steps[-1].failure)}")
 
+    def _short(self, address: str) -> str:
+        return address.removeprefix(self._portal) or "/"
+
     def _line(self, markup: str, indent: int = 2) -> None:
-        self._console.print(Padding(markup, (0, 0, 0, indent)), soft_wrap=False)
+        # The terminal breaks long lines itself, so that addresses can be copied out of it.
+        self._console.print(" " * indent + markup, soft_wrap=True)
 
 
 class JSONLines:

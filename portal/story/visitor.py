@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from portal.story.pages import Form, Page
+from portal.story.pages import Element, Form, Page
 from portal.story.telling import StoryFailed, Teller
 
 TIMEOUT = (5, 30)
 MOST_REDIRECTS = 10
 _HIDDEN_FROM_THE_TALE = frozenset({"csrfmiddlewaretoken"})
-_LINK = re.compile(r"https?://[^\s<>\"]+")
 
 
 class Visitor:
@@ -24,15 +22,18 @@ class Visitor:
         self.name = name
         self.portal = portal.rstrip("/")
         self._teller = teller
+        self.seen: list[str] = []
+        """The source of every page that this person has got."""
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "keydist-story/1"
         self._session.headers["Accept"] = "text/html,application/xhtml+xml"
         self._session.trust_env = False
 
-    def get(self, where: str, *, accept: str = "") -> Page:
+    def get(self, where: str, *, accept: str = "", if_none_match: str = "") -> Page:
         """Open an address, or a path of the portal. Raises StoryFailed when nobody answers there."""
-        headers = {"Accept": accept} if accept else {}
-        return self._ask("GET", urljoin(self.portal + "/", where), {}, headers)
+        headers = {"Accept": accept, "If-None-Match": if_none_match}
+        given = {name: value for name, value in headers.items() if value}
+        return self._ask("GET", urljoin(self.portal + "/", where), {}, given)
 
     def follow(self, page: Page, words: str) -> Page:
         """Click the link that says that. Raises StoryFailed if the page has none."""
@@ -42,6 +43,14 @@ class Visitor:
                 f"Expected: the page “{page.title}” has a link that says “{words}”. "
                 f"It has: {', '.join(text for text, _ in page.links() if text) or 'none'}."
             )
+        return self.get(address)
+
+    def follow_to(self, page: Page, part: str) -> Page:
+        """Click the first link whose address has that part. Raises StoryFailed if the page has none."""
+        address = page.link_to(part)
+        if address is None:
+            there = ", ".join(urlsplit(address).path for _, address in page.links())
+            raise StoryFailed(f"Expected: the page “{page.title}” leads to …{part}. It leads to: {there}.")
         return self.get(address)
 
     def submit(self, page: Page, form: Form | None, **values: str) -> Page:
@@ -60,27 +69,27 @@ class Visitor:
             headers["Origin"] = f"{parts.scheme}://{parts.netloc}"
         return self._ask(form.method, form.address, {**form.values, **values}, headers)
 
-    def open_mail(self, to: str, subject_or_text: str) -> str:
+    def open_mail(self, to: str) -> str:
         """Open the newest mail to an address on the page /outbox/ and return the link in it.
 
-        Raises StoryFailed if the portal shows no mail, or none such.
+        Raises StoryFailed if the portal shows no mail, or none to them.
         """
         page = self.get("/outbox/")
         if page.status != 200:
+            reason = "this portal sends real mail (EMAIL_URL)" if page.status == 404 else "something is wrong there"
             raise StoryFailed(
                 f"Expected: {self.portal}/outbox/ shows the mail that the portal writes, because the story takes "
-                f"links from it. It answers {page.status}: this portal sends real mail (EMAIL_URL). "
-                "Play the story against one with EMAIL_URL=outbox:, or without --base-url."
+                f"links from it. It answers {page.status}: {reason}. "
+                "Play the story against a portal with EMAIL_URL=outbox:, or without --base-url."
             )
-        for mail in _mails(page):
-            if to in mail and subject_or_text in mail:
-                return self._link_in(mail)
-        raise StoryFailed(f"Expected: the outbox has a mail to {to} about “{subject_or_text}”. It has none.")
+        for mail in page.root.all("article", data_mail=to):
+            return self._link_in(mail)
+        raise StoryFailed(f"Expected: the outbox has a mail to {to}. It has none.")
 
-    def _link_in(self, mail: str) -> str:
-        for link in _LINK.findall(mail):
-            if link.startswith(self.portal):
-                return str(link).rstrip(".,;")
+    def _link_in(self, mail: Element) -> str:
+        for link in mail.all("a", href="*"):
+            if link.attributes["href"].startswith(self.portal + "/"):
+                return link.attributes["href"]
         raise StoryFailed(
             f"Expected: the mail has a link to {self.portal}. "
             "Is PUBLIC_URL of the portal the address that was given as --base-url?"
@@ -103,7 +112,8 @@ class Visitor:
                 raise StoryFailed(
                     f"Expected: an answer from {_place(address)}. There was none ({type(error).__name__})."
                 ) from None
-            page = Page.read(address=answer.url, status=answer.status_code, source=answer.text)
+            page = Page.read(address=answer.url, status=answer.status_code, source=answer.text, headers=answer.headers)
+            self.seen.append(answer.text)
             going_to = answer.headers.get("Location", "")
             said = f"→ {going_to}" if going_to else _in_short(answer, page)
             sent = {name: value for name, value in form.items() if name not in _HIDDEN_FROM_THE_TALE}
@@ -113,11 +123,6 @@ class Visitor:
             headers = {"Referer": address}
             method, address, form = "GET", urljoin(address, going_to), {}
         raise StoryFailed(f"Expected: a page. {_place(address)} only ever leads on to another address.")
-
-
-def _mails(page: Page) -> list[str]:
-    """The text of each mail on the outbox page, the newest first."""
-    return [mail.text for mail in page.root.all(data_mail="*")] or [mail.text for mail in page.root.all("article")]
 
 
 def _in_short(answer: requests.Response, page: Page) -> str:

@@ -23,7 +23,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
-        parser.add_argument("--base-url", default="", help="a portal that runs; without it, one is started for the story")
+        parser.add_argument(
+            "--base-url", default="", help="a portal that runs; without it, one is started for the story"
+        )
         parser.add_argument("--json", action="store_true", help="one line of JSON a step, then a summary")
         parser.add_argument(
             "--platform",
