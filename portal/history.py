@@ -45,6 +45,18 @@ def fill(hung: Iterable[Hung], portal: str) -> list[str]:
     return filled
 
 
+def all_measure(hung: Iterable[Hung], *, since: datetime) -> bool:
+    """Tell whether each of these has written something that was measured after that moment."""
+    for one in hung:
+        key = _write_key(one)
+        if key is None:
+            return False
+        last = key.channel.account.on_platform.last_entries({key.channel.number: key.value}).get(key.channel.number)
+        if last is None or last.created_at < since:
+            return False
+    return True
+
+
 def _write_key(hung: Hung) -> ChannelKey | None:
     lookup = hung.customer.registration_key.lookup if hung.customer.registration_key else ""
     mine = ChannelKey.objects.writing().current().filter(channel__device__serial=hung.thermometer.serial)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -24,7 +25,7 @@ READY_WITHIN = 60.0
 ENDS_WITHIN = 5.0
 """Seconds that a process has after it was asked to end; then it is killed."""
 _LOOK_EVERY = 0.1
-_LAST_LINES = 15
+_LAST_LINES = 40
 
 
 class CannotRun(Exception):
@@ -146,12 +147,20 @@ class Children:
         self._children.append(child)
         return child
 
-    def watch(self) -> None:
-        """Return never, but raise CannotRun as soon as one of them has ended."""
-        while True:
+    def wait_until(self, is_so: Callable[[], bool], *, within: float = math.inf) -> bool:
+        """Return True as soon as `is_so`, or False after `within` seconds. Raises CannotRun when one has ended."""
+        until = time.monotonic() + within
+        while not is_so():
             for child in self._children:
                 child.check()
+            if time.monotonic() > until:
+                return False
             time.sleep(_LOOK_EVERY)
+        return True
+
+    def watch(self) -> None:
+        """Return never, but raise CannotRun as soon as one of them has ended."""
+        self.wait_until(lambda: False)
 
     def __enter__(self) -> Self:
         return self
@@ -203,12 +212,8 @@ class Portal:
         server = self._children.start(
             f"The {self._name}", self._gunicorn(), log=self._name, environment=self.environment
         )
-        until = time.monotonic() + READY_WITHIN
-        while not self._answers():
-            server.check()
-            if time.monotonic() > until:
-                raise CannotRun(f"The {self._name} does not answer at {self.url}; its log is {server.log}.")
-            time.sleep(_LOOK_EVERY)
+        if not self._children.wait_until(self._answers, within=READY_WITHIN):
+            raise CannotRun(f"The {self._name} does not answer at {self.url}; its log is {server.log}.")
         server.check()  # The answer may have come from somebody else who took the port in the meantime.
 
     def start_worker(self) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from portal.story.telling import StoryFailed
 
 if TYPE_CHECKING:
     from portal.story.pages import Page
@@ -50,11 +53,66 @@ def _find_the_kitchen(story: Story, page: Page) -> Page:
 
 
 def _see_the_chart(story: Story, page: Page) -> None:
-    pass
+    marge, expect = story.marge, story.teller.expect
+    drawn = _values(marge.get(_feed_of(page)))
+    expect(
+        drawn[-len(story.measured) :] == story.measured,
+        f"the chart in the page draws what the thermometer has measured: {', '.join(story.measured)} °C",
+        instead=", ".join(drawn),
+    )
+    table = marge.follow_to(page, urlsplit(page.address).path + "values/")
+    rounded = [f"{float(value):.1f}" for value in story.measured]
+    expect(
+        all(value in table.text for value in rounded),
+        "the same values are there as a table, for a browser without JavaScript",
+        instead=table.text[:300],
+    )
 
 
 def _open_the_graph(story: Story, page: Page) -> None:
-    pass
+    marge, stranger, expect = story.marge, story.stranger, story.teller.expect
+    expect(page.link_to("api_key=") is None, "her read key is hidden until she asks for it")
+    page = marge.submit(page, page.form_beside_secret())
+    graph = page.link_to("/charts/1") or ""
+    key = dict(parse_qsl(urlsplit(graph).query)).get("api_key", "")
+    expect(key and key in page.secrets(), "Marge has a read key, and an address that shows the graph with it")
+    opened = stranger.get(graph)
+    drawn = _values(stranger.get(_feed_of(opened)))
+    expect(
+        drawn[-len(story.measured) :] == story.measured,
+        "opened anywhere, without logging in, the address draws the same values",
+        instead=", ".join(drawn),
+    )
+    without = stranger.get(graph.replace(f"api_key={key}", "api_key="))
+    expect(
+        _feed_of(without, missing_is_fine=True) == "" and not any(value in without.source for value in story.measured),
+        "without the key it draws nothing",
+    )
+    number = story.payloads["Kitchen"].channel
+    feed = f"{urlsplit(graph).scheme}://{urlsplit(graph).netloc}/channels/{number}/feeds.json"
+    expect(_values(stranger.get(f"{feed}?api_key={key}")), "programs read the channel with her key, as from ThingSpeak")
+    refused = stranger.get(feed)
+    expect(refused.status == 400 and refused.source == "-1", "and not without", instead=refused.source[:100])
+
+
+def _feed_of(page: Page, *, missing_is_fine: bool = False) -> str:
+    """The address from which the chart on the page gets its data."""
+    for chart in page.root.all(data_chart="*", data_feed_url="*"):
+        return urljoin(page.address, chart.attributes["data-feed-url"])
+    if missing_is_fine:
+        return ""
+    raise StoryFailed(f"Expected: there is a chart on the page “{page.title}” ({page.status}).")
+
+
+def _values(answer: Page) -> list[str]:
+    """The temperatures in a feed, the oldest first."""
+    try:
+        feeds = json.loads(answer.source)["feeds"]
+        return [entry["field1"] for entry in feeds if entry["field1"] is not None]
+    except (ValueError, TypeError, KeyError):
+        raise StoryFailed(
+            f"Expected: the chart gets its data. It gets {answer.status}: {answer.source[:100]}"
+        ) from None
 
 
 def _see_nothing_else(story: Story) -> None:

@@ -76,7 +76,9 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     with ExitStack() as stack:
         url = stack.enter_context(own_database(folder))
         children = stack.enter_context(Children(folder))
-        portal = Portal(children, port=free_port(), DATABASE_URL=url, CACHE_URL="locmem://", CHANNEL_PLATFORM="embedded")
+        portal = Portal(
+            children, port=free_port(), DATABASE_URL=url, CACHE_URL="locmem://", CHANNEL_PLATFORM="embedded"
+        )
         portal.manage("migrate", "--verbosity=0")
         portal.manage("simpsons")
         portal.start()

@@ -8,13 +8,14 @@ from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from orgs.models import User
 from portal import demo, history
-from portal.processes import CannotRun, Children, Portal, Stopped, is_free, stoppable
+from portal.processes import READY_WITHIN, CannotRun, Children, Portal, Stopped, is_free, stoppable
 
 PERIOD = 5
 
@@ -65,13 +66,15 @@ class Command(BaseCommand):
             # A new database: what the thermometers know of an old one would only confuse them.
             shutil.rmtree(folder / "thermometers", ignore_errors=True)
         portal.manage("simpsons", f"--thermometers={count}")
-        console.print("Starting the portal …")
+        console.print("Starting the portal and the thermometers …")
         portal.start()
         portal.start_worker()
         for name in history.fill(hung, portal.url):
-            console.print(f"{escape(name)}: wrote the measurements of the last {history.HOURS} hours.")
+            console.print(f"  {escape(name)} has measurements of the last {history.HOURS} hours.")
         if count:
+            began = timezone.now()
             portal.start_thermometers(count, PERIOD, folder / "thermometers")
+            children.wait_until(lambda: history.all_measure(hung, since=began), within=READY_WITHIN)
         _introduce(console, simpsons, hung, portal.url, folder)
         children.watch()
 
