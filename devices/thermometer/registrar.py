@@ -66,8 +66,8 @@ class Registrar:
         self.trouble: NotRegistered | None = None
         """Why the last request failed, None if it did not."""
 
-    def key_was_refused(self) -> None:
-        """Ask at once, and not for "304: unchanged": the key that the portal believes in does not work.
+    def ask_afresh(self) -> None:
+        """Ask at once, and not for "304: unchanged": what the device was told last does not work.
 
         A request that is already waiting for an absent portal keeps its time.
         """
@@ -192,5 +192,5 @@ class Registrar:
 def in_words(seconds: float) -> str:
     """Return a waiting time as people say it."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{max(1.0, seconds):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
