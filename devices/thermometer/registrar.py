@@ -164,7 +164,8 @@ class Registrar:
 
     def _offset(self, issued_at: datetime, before: int) -> int:
         """Seconds that the portal is ahead: a genuine envelope that echoes a fresh nonce tells the time reliably."""
-        ahead = (issued_at - self._clock.now()).total_seconds()
+        # `issuedAt` is cut off to the second, so it is half a second early on average.
+        ahead = (issued_at - self._clock.now()).total_seconds() + 0.5
         if abs(ahead - before) <= CLOCK_TOLERANCE:
             return before
         return round(ahead) if abs(ahead) > CLOCK_TOLERANCE else 0

@@ -172,6 +172,8 @@ def test_the_platforms_write_interval_is_learned_and_kept(bench: Bench, interval
 
 
 def test_an_account_without_messages_left_is_asked_rarely(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.configure(period=300.0)
+    bench.power_up()
     bench.run_for(1)
 
     def used_up(request: Request) -> Reply | None:
@@ -189,12 +191,14 @@ def test_an_account_without_messages_left_is_asked_rarely(bench: Bench, caplog: 
 
 
 def test_one_that_finds_no_platform_asks_the_portal_whether_it_has_moved(bench: Bench) -> None:
+    bench.configure(period=120.0)
+    bench.power_up()
     bench.run_for(1)
     number, key, version = bench.world.current
     real_url, bench.world.url = bench.world.url, "http://127.0.0.1:1"
     bench.world.current = (number, key, version + 1)
     bench.world.hint = True
-    bench.run_for(60)
+    bench.run_for(125)
     bench.world.hint = False
     assert bench.state.credentials is not None
     assert bench.state.credentials.update_url == "http://127.0.0.1:1/update"
