@@ -161,7 +161,7 @@ class Narrator:
                 f"[bold green]The story is true:[/] {len(steps)} steps, {checks} checks, {seconds:.1f} s."
             )
         else:
-            self._console.print(f"[bold red]The story ends in step {steps[-1].number}:[/] {escape(steps[-1].failure)}")
+            self._console.print(f"[bold red]The story ends in step {steps[-1].number}.[/]")
 
     def _short(self, address: str) -> str:
         return address.removeprefix(self._portal) or "/"

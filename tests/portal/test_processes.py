@@ -35,10 +35,16 @@ def test_children_end_with_the_block(tmp_path: Path) -> None:
 
 
 def test_children_end_when_the_block_fails(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), Children(tmp_path) as children:
-        child = started(children, SLEEPS)
-        raise ZeroDivisionError
-    assert not child.is_running
+    born = []
+
+    def fail() -> None:
+        with Children(tmp_path) as children:
+            born.append(started(children, SLEEPS))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not born[0].is_running
 
 
 def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,12 +87,17 @@ def test_a_stop_signal_ends_the_block(number: signal.Signals) -> None:
 
 def test_a_second_ctrl_c_does_not_disturb_the_tidying_up() -> None:
     tidied = []
-    with pytest.raises(Stopped), stoppable():
-        try:
-            signal.raise_signal(signal.SIGINT)
-        finally:
-            signal.raise_signal(signal.SIGINT)
-            tidied.append("up")
+
+    def stop_twice() -> None:
+        with stoppable():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                signal.raise_signal(signal.SIGINT)
+                tidied.append("up")
+
+    with pytest.raises(Stopped):
+        stop_twice()
     assert tidied == ["up"]
 
 

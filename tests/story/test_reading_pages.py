@@ -12,7 +12,8 @@ SOURCE = """<!doctype html>
 <noscript>No script runs here.</noscript><template>Not there yet.</template>
 <a href="/devices/">My <b>devices</b></a> <a href="edit/">Rename</a>
 <form method="post" action="?next=1"><input type="hidden" name="csrfmiddlewaretoken" value="t0k3n">
-<select name="organization"><option value="3">The Simpsons</option><option value="4" selected>– Household</option></select>
+<select name="organization"><option value="3">The Simpsons</option>
+<option value="4" selected>– Household</option></select>
 <label><input type="radio" name="relation" value="member" checked> Member</label>
 <label><input type="radio" name="relation" value="manager"> Manager</label>
 <input type="checkbox" name="sure"><textarea name="why">Too hot</textarea><input name="name" value="Kitchen">

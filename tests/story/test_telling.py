@@ -88,7 +88,8 @@ def test_a_failure_is_in_the_step_and_in_the_summary() -> None:
 
 def test_people_are_told_where_the_story_ended() -> None:
     _, output = tell(Narrator, failing="Expected: donuts.")
-    assert "The story ends in step 1: Expected: donuts." in output
+    assert "✗ Expected: donuts." in output
+    assert "The story ends in step 1." in output
 
 
 def test_what_is_not_as_expected_ends_the_story_with_a_sentence() -> None:
@@ -96,7 +97,7 @@ def test_what_is_not_as_expected_ends_the_story_with_a_sentence() -> None:
     teller_.open("", "")
     teller_.keep_secret(SECRET)
     teller_.begin(1, "")
-    with pytest.raises(StoryFailed, match="^Expected: Marge sees it. Instead: nothing but X7Q2•+$"):
+    with pytest.raises(StoryFailed, match=r"^Expected: Marge sees it\. Instead: nothing but X7Q2•+$"):
         teller_.expect(False, "Marge sees it.", instead=f"nothing but {SECRET}")
 
 

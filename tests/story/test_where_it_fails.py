@@ -70,9 +70,7 @@ def test_a_running_portal_on_thingspeak_needs_an_account_key() -> None:
 
 def test_a_portal_that_sends_real_mail_is_told_apart(tmp_path) -> None:
     with Children(tmp_path) as children:
-        portal = Portal(
-            children, port=free_port(), DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3", EMAIL_URL="dummymail:"
-        )
+        portal = Portal(children, port=free_port(), DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3", EMAIL_URL="dummy:")
         portal.manage("migrate", "--verbosity=0")
         portal.start()
         done = run("--base-url", portal.url)
