@@ -1,0 +1,175 @@
+// Small behaviours of every page. All are additions: pages work without them.
+(() => {
+  "use strict";
+  const text = document.body.dataset;
+  const announcer = document.getElementById("announcer");
+
+  const announce = (sentence) => {
+    announcer.textContent = "";
+    // A live region speaks on change: the same sentence twice needs a moment of silence in between.
+    window.setTimeout(() => (announcer.textContent = sentence), 50);
+  };
+
+  // Theme: light, dark, or like the device.
+  const markTheme = () => {
+    const chosen = window.portalTheme.chosen();
+    for (const button of document.querySelectorAll("[data-theme-choice]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.themeChoice === chosen));
+    }
+  };
+  markTheme();
+
+  // Copy: [data-copy="selector"] copies the text of that element.
+  const copyByHand = (element) => {
+    const selection = window.getSelection();
+    selection.selectAllChildren(element);
+    try {
+      return document.execCommand("copy"); // Where there is no clipboard API: plain http in a home network.
+    } catch {
+      return false;
+    }
+  };
+  const copy = async (button) => {
+    const source = document.querySelector(button.dataset.copy);
+    if (!source) return;
+    let done = false;
+    try {
+      await navigator.clipboard.writeText(source.textContent.trim());
+      done = true;
+    } catch {
+      done = copyByHand(source);
+    }
+    const sentence = done ? text.textCopied : text.textCopyFailed;
+    const label = button.querySelector("[data-copy-label]") || button;
+    label.dataset.before ??= label.textContent;
+    label.textContent = sentence;
+    button.classList.toggle("is-copied", done);
+    announce(sentence);
+    window.clearTimeout(Number(button.dataset.timer));
+    button.dataset.timer = window.setTimeout(() => {
+      label.textContent = label.dataset.before;
+      button.classList.remove("is-copied");
+    }, 2500);
+  };
+
+  // Hide a key that was shown, without asking the server.
+  const hideSecret = (link) => {
+    const secret = document.querySelector(link.dataset.hideSecret);
+    const masked = secret?.querySelector("template");
+    if (!masked) return false;
+    const content = masked.content.cloneNode(true);
+    for (const shown of secret.querySelectorAll(".secret-value, .secret-actions, template")) shown.remove();
+    secret.querySelector(".secret-label").after(content);
+    window.htmx?.process(secret);
+    secret.querySelector("button")?.focus();
+    return true;
+  };
+
+  // Branches of a tree: [data-tree-toggle] opens and closes the list it controls.
+  const toggleBranch = (button) => {
+    const branch = document.getElementById(button.getAttribute("aria-controls"));
+    const open = button.getAttribute("aria-expanded") !== "true";
+    button.setAttribute("aria-expanded", String(open));
+    if (branch) branch.hidden = !open;
+  };
+
+  const closeMenu = (event) => {
+    const open = document.querySelector("details.menu[open]");
+    if (open && !open.contains(event.target)) open.open = false;
+  };
+
+  document.addEventListener("click", (event) => {
+    closeMenu(event);
+    const hit = event.target.closest("[data-copy], [data-hide-secret], [data-tree-toggle], [data-dismiss], [data-theme-choice], [data-print]");
+    if (!hit) return;
+    if (hit.dataset.copy) copy(hit);
+    else if (hit.dataset.hideSecret) hideSecret(hit) && event.preventDefault();
+    else if ("treeToggle" in hit.dataset) toggleBranch(hit);
+    else if (hit.dataset.dismiss) hit.closest(hit.dataset.dismiss)?.remove();
+    else if (hit.dataset.themeChoice) {
+      window.portalTheme.choose(hit.dataset.themeChoice);
+      markTheme();
+    } else if ("print" in hit.dataset) window.print();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = document.querySelector("details.menu[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+
+  // Passwords: a button to look at what was typed.
+  const addReveal = (input) => {
+    if (input.closest(".password-field")) return;
+    const wrap = document.createElement("div");
+    wrap.className = "password-field";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn btn-outline-secondary";
+    const paint = (shown) => {
+      button.innerHTML = `<i class="bi bi-eye${shown ? "-slash" : ""}" aria-hidden="true"></i> `;
+      button.append(shown ? text.textHide : text.textShow);
+      button.setAttribute("aria-label", shown ? text.textHidePassword : text.textShowPassword);
+      input.type = shown ? "text" : "password";
+    };
+    paint(false);
+    button.addEventListener("click", () => paint(input.type === "password"));
+    input.form?.addEventListener("submit", () => paint(false)); // Browsers offer to save a password only from a password field.
+    input.before(wrap);
+    wrap.append(input, button);
+  };
+
+  const enhance = (root) => {
+    for (const input of root.querySelectorAll('input[type="password"].form-control')) addReveal(input);
+    for (const select of root.querySelectorAll("select[data-submit-on-change]")) {
+      select.addEventListener("change", () => select.form.requestSubmit());
+    }
+  };
+  enhance(document);
+  document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
+
+  // A form that came back with errors: begin at the first field that has one.
+  document.querySelector(".has-error .is-invalid")?.focus();
+
+  // A form is sent once, however often its button is pressed.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post")) return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "true";
+    // Not for ever: the answer may be a download, which leaves this page standing.
+    window.setTimeout(() => delete form.dataset.sent, 5000);
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+
+  // What htmx could not fetch is said where all messages are said.
+  const say = (sentence) => {
+    const notice = document.createElement("div");
+    notice.className = "notice notice-error";
+    notice.innerHTML = '<i class="bi bi-x-octagon-fill" aria-hidden="true"></i><div class="notice-text"></div>';
+    notice.querySelector(".notice-text").textContent = sentence;
+    const close = document.createElement("button");
+    close.type = "button";
+    close.className = "btn btn-quiet notice-close";
+    close.dataset.dismiss = ".notice";
+    close.innerHTML = '<i class="bi bi-x-lg" aria-hidden="true"></i> ';
+    close.append(text.textClose);
+    notice.append(close);
+    document.getElementById("messages").replaceChildren(notice);
+  };
+  const inBackground = (event) => event.detail.requestConfig?.triggeringEvent === undefined || event.detail.requestConfig?.verb === "get";
+  document.addEventListener("htmx:responseError", (event) => inBackground(event) || say(text.textFailed));
+  document.addEventListener("htmx:sendError", (event) => inBackground(event) || say(text.textOffline));
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    // The session ended: htmx followed the redirect and would put the log-in page into a corner of this one.
+    const address = new URL(event.detail.xhr.responseURL || location.href, location.href);
+    if (text.loginAddress && address.pathname === text.loginAddress) {
+      event.detail.shouldSwap = false;
+      location.reload();
+    }
+  });
+})();
