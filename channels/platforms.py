@@ -139,7 +139,7 @@ class Platform(Protocol):
         """Return the newest `results` (at most 8000) entries, oldest first. Raises NoAccess."""
 
     def last_entries(self, read_keys: Mapping[int, str]) -> dict[int, Entry]:
-        """Return the last entry of each channel number in `read_keys`; those without one or out of reach are left out."""
+        """Return the last entry of each channel number in `read_keys`; those that have none are left out."""
 
     @property
     def update_url(self) -> str:

@@ -108,6 +108,8 @@ def _database(url: str) -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-20000;",
         }
+        # A file: the shared in-memory database that Django would take has other locks than a real one.
+        database["TEST"] = {"NAME": str(BASE_DIR / "var" / "test.sqlite3")}
     return database
 
 
