@@ -118,6 +118,10 @@ class ChannelKeyQuerySet(models.QuerySet["ChannelKey"]):
         """Return the keys that are not one person's own: write keys, and the read key of the portal itself."""
         return self.filter(holder__isnull=True)
 
+    def of_the_portal(self) -> Self:
+        """Return the read keys with which the portal itself reads, for charts and last values."""
+        return self.current().reading().held_by_nobody()
+
 
 class ChannelKey(models.Model):
     """A write key, or a read key that belongs to one person (or, without a holder, to the portal)."""
