@@ -56,6 +56,27 @@ def invite(
     return invitation
 
 
+@transaction.atomic
+def resend(invitation: Invitation) -> None:
+    """Mail a new link, good for as long as a new invitation; the old one ends.
+
+    Raises InvitationNotGood if it has been accepted or withdrawn.
+    """
+    pending = Invitation.objects.pending().select_for_update().filter(pk=invitation.pk).first()
+    if pending is None:
+        raise InvitationNotGood(_("This invitation has been accepted or withdrawn in the meantime."))
+    token = pending.renew_token()
+    pending.prolong()
+    pending.save(update_fields=["token_hash", "expires_at"])
+    transaction.on_commit(lambda: _mail(pending, token))
+
+
+def withdraw(invitation: Invitation) -> None:
+    """End the link in the mail. Raises InvitationNotGood if it has been accepted or withdrawn in the meantime."""
+    if not Invitation.objects.pending().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
+        raise InvitationNotGood(_("This invitation has been accepted or withdrawn in the meantime."))
+
+
 def _mail(invitation: Invitation, token: str) -> None:
     context = {
         "invitation": invitation,
