@@ -116,7 +116,7 @@ class RegistrationKeyText:
 
 
 def parse_lookup(text: str) -> str:
-    """Return the lookup half that a device sent, in upper case. Raises NotARegistrationKey unless it is 8 of A-Z 0-9."""
+    """Return the lookup half that a device sent, in upper case. Raises NotARegistrationKey if it is malformed."""
     half = text.strip()
     if not half.isascii() or _HALF.fullmatch(half.upper()) is None:
         raise NotARegistrationKey("The first half of a registration key has 8 of the characters A-Z and 0-9.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
@@ -88,6 +89,12 @@ def as_lenny(simpsons: Cast) -> Client:
 @pytest.fixture
 def as_carl(simpsons: Cast) -> Client:
     return _logged_in(simpsons.carl)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    """Forget what other tests cached: rate limits most of all."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)
