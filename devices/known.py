@@ -61,8 +61,8 @@ class KnownDevice:
 def find(*, lookup: str, serial: str) -> KnownDevice | None:
     """Return the device if the key's customer has it and it has a channel, else None.
 
-    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key of another part of the
-    customer than the one that the device is in.
+    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key of a customer that is
+    suspended, or of another part of the customer than the one that the device is in.
     """
     row = (
         Device.objects.filter(serial=serial, customer__all_registration_keys__lookup=lookup)
@@ -88,16 +88,19 @@ def find(*, lookup: str, serial: str) -> KnownDevice | None:
             "organization__rght",
             "registered_with",
             "contact__asked_at",
+            "customer__suspended_at",
         )
         .first()
     )
     if row is None:
         return None
     (pk, number, platform, version, write_key, key_pk, envelope_key, expires_at, revoked_at, *where) = row
-    key_lft, key_rght, device_lft, device_rght, registered_with, asked_at = where
+    key_lft, key_rght, device_lft, device_rght, registered_with, asked_at, suspended_at = where
     now = timezone.now()
     if revoked_at is not None or (expires_at is not None and expires_at <= now):
         raise KeyNotGood
+    if suspended_at is not None:
+        raise PolicyRefuses.suspended()
     if registered_with != key_pk and not (key_lft <= device_lft and device_rght <= key_rght):
         raise PolicyRefuses(
             "A device with this serial number is in another part of the organization. "

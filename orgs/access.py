@@ -2,6 +2,7 @@
 
 A *member* sees the devices of the organization and of all below it; a *manager* also manages that subtree. Every
 lookup starts from one of these querysets and only narrows it: what is not in it does not exist for that person (404).
+While a customer is suspended, nobody sees or manages anything of it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ def _at_or_below(memberships: MembershipQuerySet) -> OrganizationQuerySet:
         organization__lft__lte=OuterRef("lft"),
         organization__rght__gte=OuterRef("rght"),
     )
-    return Organization.objects.get_queryset().filter(Exists(above))
+    return Organization.objects.get_queryset().filter(Exists(above), ~_is_suspended("tree_id"))
+
+
+def _is_suspended(tree_id: str) -> Exists:
+    """Whether the customer with the tree that the outer query's `tree_id` names is suspended."""
+    return Exists(Organization.objects.get_queryset().suspended().filter(tree_id=OuterRef(tree_id)))
 
 
 def _memberships_of(user: User | AnonymousUser) -> MembershipQuerySet:
@@ -43,6 +49,12 @@ def managed_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
     return _at_or_below(_memberships_of(user).filter(relation=Membership.Relation.MANAGER))
 
 
+def suspended_customers_of(user: User | AnonymousUser) -> OrganizationQuerySet:
+    """Return the suspended customers that `user` belongs to, to be told why their devices are not there."""
+    theirs = _memberships_of(user).filter(organization__tree_id=OuterRef("tree_id"))
+    return Organization.objects.get_queryset().suspended().filter(Exists(theirs))
+
+
 def may_see(user: User | AnonymousUser, organization: Organization) -> bool:
     """The rule of `visible_organizations`, asked of one."""
     return visible_organizations(user).filter(pk=organization.pk).exists()
@@ -57,6 +69,10 @@ def people_who_see(organization: Organization) -> QuerySet[Membership]:
     """Return the current memberships that let somebody see the devices of `organization`: at it or above it."""
     return (
         Membership.objects.current()
-        .filter(organization__in=Organization.objects.get_queryset().at_or_above(organization), user__is_active=True)
+        .filter(
+            ~_is_suspended("organization__tree_id"),
+            organization__in=Organization.objects.get_queryset().at_or_above(organization),
+            user__is_active=True,
+        )
         .select_related("user", "organization")
     )
