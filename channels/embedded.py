@@ -125,10 +125,10 @@ class Embedded:
             raise NoSuchChannel(f"There is no channel {number}.")
         if not reading.may_read(channel, read_key):
             raise NoAccess(f"Channel {number} is private and the key does not read it.")
-        rows = reading.newest(channel, results=min(results, reading.MOST_RESULTS), start=start, end=end)
+        part = reading.Window(max(0, min(results, reading.MOST_RESULTS)), start, end or timezone.now())
         entries = [
-            Entry(row[0], row[1], {n: value for n, value in zip(FIELDS, row[2:], strict=True) if value is not None})
-            for row in rows
+            Entry(row[1], row[0], {n: value for n, value in zip(FIELDS, row[2:], strict=True) if value is not None})
+            for row in reading.rows(channel, part, [f"field{n}" for n in FIELDS])
         ]
         return Feed(channel.number, channel.name, channel.labels, entries)
 

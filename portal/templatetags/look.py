@@ -20,11 +20,12 @@ def kind(field: BoundField) -> str:
 
 @register.simple_tag
 def control(field: BoundField) -> SafeString:
-    """Return the field's control with Bootstrap's classes added to those it has, marked if it has errors."""
+    """Return the field's control with Bootstrap's classes added to those it has and without placeholder."""
     widget = field.field.widget
     if isinstance(widget, CheckboxInput):
         own = "form-check-input"
     else:
         own = "form-select" if isinstance(widget, Select) else "form-control"
     classes = [widget.attrs.get("class", ""), own, "is-invalid" if field.errors else ""]
-    return field.as_widget(attrs={"class": " ".join(filter(None, classes))})
+    # False leaves an attribute out, see django/forms/widgets/attrs.html.
+    return field.as_widget(attrs={"class": " ".join(filter(None, classes)), "placeholder": False})
