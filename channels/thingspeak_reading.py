@@ -38,7 +38,6 @@ AT_ONCE = 8
 
 # When to ask again (seconds since 1970), and the last entry, if one is known.
 _Remembered = tuple[float, Entry | None]
-_NO_ANSWER = "no answer"
 
 
 class Reader:
@@ -63,10 +62,11 @@ class Reader:
 
     def _feed(self, number: int, read_key: str, window: Mapping[str, str]) -> Feed:
         name = self._cache_name("feed", number, read_key, urlencode(window))
-        found = cache.get(name)
-        if isinstance(found, Feed):
-            return found
-        if found == _NO_ANSWER or cache.get(self._away):
+        remembered: tuple[float, Feed | None] = cache.get(name) or (0.0, None)
+        again_at, known = remembered
+        if again_at > time.time() and known is not None:
+            return known
+        if again_at > time.time() or cache.get(self._away):
             raise OutOfReach("The channel platform did not answer a moment ago.")
         try:
             body = self._read(number, "feeds", read_key, fields=window)
@@ -75,11 +75,13 @@ class Reader:
             cache.set(self._away, True, AWAY)
             raise
         except OutOfReach as error:
-            cache.set(name, _NO_ANSWER, min(LEFT_ALONE, error.retry_after))
+            seconds = min(LEFT_ALONE, error.retry_after)
+            cache.set(name, (time.time() + seconds, None), seconds)
             raise
         except ValueError as error:
             raise NotUnderstood(f"The channel platform answers {error}.") from None
-        cache.set(name, feed, FRESH if len(feed.entries) <= LONG_FEED else FRESH_LONG_FEED)
+        seconds = FRESH if len(feed.entries) <= LONG_FEED else FRESH_LONG_FEED
+        cache.set(name, (time.time() + seconds, feed), seconds)
         return feed
 
     def last_entries(self, read_keys: Mapping[int, str]) -> dict[int, Entry]:

@@ -95,7 +95,7 @@ def advance(
     """
     clock = "bulk_written_at" if bulk else "written_at"
     sql = _advance_sql(tuple(fields), tuple(plans()), clock, channel_number is not None)
-    parameters: list[Any] = [count, adapt(last_at), adapt(now), *(last[name] for name in _LAST)]
+    parameters: list[Any] = [count, count, adapt(last_at), adapt(now), *(last[name] for name in _LAST)]
     for value, before, at in fields.values():
         parameters += (value, count - before, adapt(at))
     adapted_now = adapt(now)
@@ -134,7 +134,7 @@ def _advance_sql(fields: Sequence[str], plan_names: Sequence[str], clock: str, o
         limit = f"CASE a.plan_name {'WHEN %s THEN %s ' * (len(plan_names) - 1)}ELSE %s END"
     return f"""
         UPDATE platform_latest SET
-            last_entry_id = last_entry_id + %s, last_entry_at = %s, {clock} = %s,
+            last_entry_id = last_entry_id + %s, newest_id = last_entry_id + %s, last_entry_at = %s, {clock} = %s,
             status = %s, latitude = %s, longitude = %s, elevation = %s{settings},
             key_used = k.id,
             key_noted_at = CASE WHEN key_used = k.id AND key_noted_at > %s THEN key_noted_at ELSE %s END

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.core.cache import cache
 
 from channels import thingspeak_http
 from channels.thingspeak import ThingSpeak
@@ -12,13 +11,6 @@ from tests.channels.scripted import ScriptedThingSpeak, scripted_thingspeak
 # What must not appear anywhere else than on the wire.
 ACCOUNT_KEY = "R9TUHWKR8OOQEHWU"
 READ_KEY = "C0FPQ9W3ET7A4S2S"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
 
 
 @pytest.fixture

@@ -149,13 +149,13 @@ def test_no_key_is_in_the_name_of_what_is_remembered(
 ) -> None:
     names: list[str] = []
     keep, keep_many = cache.set, cache.set_many
-    monkeypatch.setattr(cache, "set", lambda name, *rest: (names.append(name), keep(name, *rest)))
+    monkeypatch.setattr(cache, "set", lambda name, *rest, **more: (names.append(name), keep(name, *rest, **more)))
     monkeypatch.setattr(cache, "set_many", lambda values, *rest: (names.extend(values), keep_many(values, *rest)))
     script.on(FEED, Scripted(recorded("feed")))
     script.on(last(9), Scripted(recorded("last")))
     thingspeak.read_feed(9, read_key=READ_KEY)
     thingspeak.last_entries({9: READ_KEY})
-    assert len(names) == 2
+    assert len(set(names)) == 2
     assert READ_KEY not in "".join(names)
 
 
