@@ -182,6 +182,12 @@ class Organization(MPTTModel):
         """The root of the tree that this organization is in."""
         return self if self.is_customer else Organization.objects.customers().get(tree_id=self.tree_id)
 
+    def describe(self, *, name: str, description: str) -> None:
+        """Rename and describe. Raises IntegrityError if a sibling has that name."""
+        # Never save() the whole row: this copy's place in the tree may be old by now.
+        Organization.objects.filter(pk=self.pk).update(name=name, description=description)
+        self.name, self.description = name, description
+
     def suspend(self) -> None:
         """Stop the customer's service: its people see nothing, and its devices get no keys, until `resume`.
 
@@ -253,13 +259,21 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user} – {self.organization} ({self.get_relation_display()})"
 
+    @property
+    def is_current(self) -> bool:
+        return self.valid_until is None or self.valid_until > timezone.now()
+
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations, narrowed."""
 
+    def pending(self) -> Self:
+        """Return those that are neither accepted nor withdrawn, too old ones included."""
+        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True)
+
     def open(self, at: datetime | None = None) -> Self:
         """Return those that can still be accepted."""
-        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=at or timezone.now())
+        return self.pending().filter(expires_at__gt=at or timezone.now())
 
     def with_token(self, token: str) -> Self:
         return self.filter(token_hash=token_hash(token))
@@ -326,3 +340,7 @@ class Invitation(models.Model):
         token = new_token()
         self.token_hash = token_hash(token)
         return token
+
+    def prolong(self) -> None:
+        """Make the invitation good for as long as a new one. Not saved."""
+        self.expires_at = _in_two_weeks()
