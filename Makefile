@@ -20,7 +20,7 @@ run: setup
 	$(BIN)/python manage.py demo --port $(PORT)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests
 
 lint: setup
 	$(BIN)/ruff check .

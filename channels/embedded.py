@@ -125,10 +125,10 @@ class Embedded:
             raise NoSuchChannel(f"There is no channel {number}.")
         if not reading.may_read(channel, read_key):
             raise NoAccess(f"Channel {number} is private and the key does not read it.")
-        rows = reading.newest(channel, results=min(results, reading.MOST_RESULTS), start=start, end=end)
+        part = reading.Window(max(0, min(results, reading.MOST_RESULTS)), start, end or timezone.now())
         entries = [
-            Entry(row[0], row[1], {n: value for n, value in zip(FIELDS, row[2:], strict=True) if value is not None})
-            for row in rows
+            Entry(row[1], row[0], {n: value for n, value in zip(FIELDS, row[2:], strict=True) if value is not None})
+            for row in reading.rows(channel, part, [f"field{n}" for n in FIELDS])
         ]
         return Feed(channel.number, channel.name, channel.labels, entries)
 
@@ -138,9 +138,9 @@ class Embedded:
         good = ApiKey.objects.good_at(timezone.now()).filter(hash__in=set(hashes.values()))
         opened_by = dict(good.values_list("hash", "channel_id"))
         readable = [number for number, hash_ in hashes.items() if opened_by.get(hash_) == number]
-        found = Latest.objects.filter(channel__in=readable, last_entry_id__gt=0)
+        found = Latest.objects.filter(channel__in=readable, newest_id__gt=0)
         return {
-            latest.channel_id: Entry(latest.last_entry_id, latest.last_entry_at, latest.values())
+            latest.channel_id: Entry(latest.newest_id, latest.last_entry_at, latest.values())
             for latest in found
             if latest.last_entry_at
         }

@@ -109,6 +109,18 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+def table_row(setting: Setting) -> str:
+    """Return the setting as a row of the README's table. Secrets of development are not worth printing."""
+    if setting.secret:
+        default = "*needed when DEBUG is off*"
+    elif isinstance(setting.default, list):
+        default = f"`{','.join(setting.default)}`"
+    else:
+        default = f"`{setting.default}`"
+    choice = f" One of {', '.join(f'`{word}`' for word in setting.one_of)}." if setting.one_of else ""
+    return f"| `{setting.name}` | {default} | {setting.help}{choice} |"
+
+
 def read(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the value of every declared setting.
 

@@ -32,7 +32,10 @@ def _is_limit(value: object) -> bool:
 
 @cache
 def plans() -> dict[str, Plan]:
-    """Return every plan by name; the default one has the name "". Raises ImproperlyConfigured for a malformed one."""
+    """Return every plan by name; the default one has the name "" and comes last.
+
+    Raises ImproperlyConfigured for a malformed one.
+    """
     default: dict[str, Any] = {
         "update_interval": settings.PLATFORM_UPDATE_INTERVAL,
         "bulk_interval": settings.PLATFORM_BULK_INTERVAL,
@@ -41,14 +44,14 @@ def plans() -> dict[str, Plan]:
         "channels": settings.PLATFORM_CHANNELS_PER_ACCOUNT,
     }
     known = {field.name for field in fields(Plan)}
-    found = {"": Plan(**default)}
+    found = {}
     for name, differing in getattr(settings, "PLATFORM_PLANS", {}).items():
         if not isinstance(differing, dict) or not known.issuperset(differing):
             raise ImproperlyConfigured(f"PLATFORM_PLANS: the plan {name!r} may set {', '.join(sorted(known))}.")
         if not all(_is_limit(value) for value in differing.values()):
             raise ImproperlyConfigured(f"PLATFORM_PLANS: the plan {name!r} has a value that is not a number from 0 on.")
         found[name] = Plan(**(default | differing))
-    return found
+    return {**found, "": Plan(**default)}
 
 
 def plan_named(name: str) -> Plan:

@@ -33,7 +33,7 @@ def key(db: None) -> RegistrationKey:
     return RegistrationKeyFactory(organization=account.organization)
 
 
-def ask(key: RegistrationKey, serial: str = SERIAL):  # noqa: ANN201
+def ask(key: RegistrationKey, serial: str = SERIAL):
     return Client(raise_request_exception=True).get(f"/midpoint/ws/iot/devices/{serial}", {"key": key.lookup})
 
 
@@ -74,7 +74,7 @@ def test_twelve_different_devices_at_once_stay_within_a_limit_of_ten(key: Regist
 def test_a_process_that_dies_leaves_nothing_that_the_next_try_does_not_complete(
     key: RegistrationKey,
     moment: str,
-    time_machine,  # noqa: ANN001
+    time_machine,
 ) -> None:
     time_machine.move_to(timezone.now(), tick=False)
 

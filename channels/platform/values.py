@@ -1,0 +1,75 @@
+"""What one write carries, checked before it comes near the database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from channels.platform.errors import BAD_REQUEST, ApiError
+from channels.platform.models import FIELDS
+
+MOST_TEXT_BYTES = 255
+# A literal backslash-n or -r, or the real thing: firmware that builds its request by hand sends both.
+_LINE_END = re.compile(r"(\\n|\\r|\n|\r)+$")
+_FIELD_NAMES = [(f"field{n}", (f"field{n}", str(n))) for n in FIELDS]
+
+
+@dataclass(frozen=True)
+class EntryValues:
+    """The columns of one entry that were sent: `field1`…`field8`, `latitude`, `longitude`, `elevation`, `status`.
+
+    `created_at` is None where the moment of arrival counts.
+    """
+
+    columns: Mapping[str, str]
+    created_at: datetime | None = None
+
+
+def read(sent: Mapping[str, str], *, created_at: datetime | None = None, address: str = "") -> EntryValues:
+    """Return what `sent` (parameters by name) says about an entry. Unknown names are ignored.
+
+    `address` stands in for the value IP_ADDRESS. Raises ApiError (400) for a text over 255 bytes, or a position that
+    is not on earth.
+    """
+    columns: dict[str, str] = {}
+    for column, names in _FIELD_NAMES:
+        for name in names:
+            if text := _text(name, sent.get(name), address):
+                columns[column] = text
+                break
+    if status := _text("status", sent.get("status"), address):
+        columns["status"] = status
+    for column, short, most in (("latitude", "lat", 90), ("longitude", "long", 180), ("elevation", "", None)):
+        if text := (sent.get(column) or sent.get(short) or "").strip():
+            columns[column] = decimal_text(column, text, most)
+    return EntryValues(columns, created_at)
+
+
+def _text(name: str, value: str | None, address: str) -> str:
+    """The value without line ends. What is left empty counts as not sent."""
+    if not value:
+        return ""
+    value = _LINE_END.sub("", value)
+    if len(value) > MOST_TEXT_BYTES // 4 and len(value.encode()) > MOST_TEXT_BYTES:
+        raise ApiError(BAD_REQUEST, f"{name} is longer than {MOST_TEXT_BYTES} bytes.")
+    return address if address and value.upper() == "IP_ADDRESS" else value
+
+
+def decimal_text(name: str, text: str, most: int | None) -> str:
+    """Return a number the way the original writes it: plain digits with at least one after the point.
+
+    Raises ApiError (400) if `text` is no number, or one beyond ±`most`.
+    """
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ApiError(BAD_REQUEST, f"{name} is not a number.") from None
+    if not number.is_finite() or abs(number) > (most or Decimal("1e9")):
+        raise ApiError(BAD_REQUEST, f"{name} is out of range.")
+    plain = f"{round(number, 10):f}"
+    if "." in plain:
+        plain = plain.rstrip("0")
+    return plain + ("0" if plain.endswith(".") else "" if "." in plain else ".0")
