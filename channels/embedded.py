@@ -138,9 +138,9 @@ class Embedded:
         good = ApiKey.objects.good_at(timezone.now()).filter(hash__in=set(hashes.values()))
         opened_by = dict(good.values_list("hash", "channel_id"))
         readable = [number for number, hash_ in hashes.items() if opened_by.get(hash_) == number]
-        found = Latest.objects.filter(channel__in=readable, last_entry_id__gt=0)
+        found = Latest.objects.filter(channel__in=readable, newest_id__gt=0)
         return {
-            latest.channel_id: Entry(latest.last_entry_id, latest.last_entry_at, latest.values())
+            latest.channel_id: Entry(latest.newest_id, latest.last_entry_at, latest.values())
             for latest in found
             if latest.last_entry_at
         }

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from channels.errors import IllegalMove
-from channels.platforms import Platform, platform_named
+from channels.platforms import BadAccountKey, Platform, platform_named
 from channels.vault import EncryptedTextField, keyed_hash
 from orgs.models import Organization
 
@@ -52,6 +52,23 @@ class PlatformAccount(models.Model):
     def on_platform(self) -> Platform:
         """The platform that the account is on."""
         return platform_named(self.platform)
+
+    def ask_platform(self) -> None:
+        """Ask the platform about the account key and remember what it says.
+
+        Raises OutOfReach or NotUnderstood when it says nothing; the state then stays as it was.
+        """
+        try:
+            self.on_platform.validate_account(self.key)
+        except BadAccountKey:
+            self.record_check(self.State.REFUSED)
+        else:
+            self.record_check(self.State.VERIFIED)
+
+    def replace_key(self, key: str) -> None:
+        """Store another account key, which the platform has not been asked about yet. An unsaved account is saved."""
+        self.key, self.state, self.checked_at = key, self.State.UNVERIFIED, None
+        self.save(update_fields=None if self._state.adding else ["key", "state", "checked_at"])
 
     def record_check(self, state: PlatformAccount.State) -> None:
         """Remember what the platform said of the account key just now."""
@@ -117,6 +134,10 @@ class ChannelKeyQuerySet(models.QuerySet["ChannelKey"]):
     def held_by_nobody(self) -> Self:
         """Return the keys that are not one person's own: write keys, and the read key of the portal itself."""
         return self.filter(holder__isnull=True)
+
+    def of_the_portal(self) -> Self:
+        """Return the read keys with which the portal itself reads, for charts and last values."""
+        return self.current().reading().held_by_nobody()
 
 
 class ChannelKey(models.Model):

@@ -72,8 +72,8 @@ class DeviceRegistration(APIView):
     content_negotiation_class = WhatDevicesAskFor
 
     @extend_schema(
-        operation_id="register_device",
         parameters=[
+            OpenApiParameter("serial", str, OpenApiParameter.PATH, pattern="^[A-Za-z0-9._:-]{1,64}$"),
             OpenApiParameter("key", str, description="First half of the registration key.", required=True),
             OpenApiParameter("nonce", str, description="1–128 of A-Z a-z 0-9 . _ ~ -, echoed inside the envelope."),
         ],
@@ -97,7 +97,7 @@ class DeviceRegistration(APIView):
             return HttpResponseNotModified(headers=headers)
         return Response({"envelope": device.envelope(nonce=nonce)}, headers=headers)
 
-    @extend_schema(operation_id="register_device_by_post", request=None, responses={(200, "application/jose"): str})
+    @extend_schema(request=None, responses={(200, "application/jose"): str})
     def post(self, request: Request, serial: str) -> HttpResponseBase:
         return self.get(request, serial)
 

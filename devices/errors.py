@@ -1,5 +1,7 @@
 """Refusals of the device protocol. Each is as coarse as a stranger may know; `portal.problems` gives it a status."""
 
+from typing import Self
+
 
 class DeviceRefusal(Exception):
     """Something that a device is told. `code` is for machines, the text for the person who reads its console."""
@@ -26,6 +28,11 @@ class PolicyRefuses(DeviceRefusal):
     """The key is good, but the organization does not let this device in."""
 
     code = "policy_refuses"
+
+    @classmethod
+    def suspended(cls) -> Self:
+        """Return the refusal for every device of a customer that an operator has suspended."""
+        return cls("The service is suspended for this organization. Its manager must contact the operator.")
 
 
 class TryLater(DeviceRefusal):

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import ExpressionWrapper, F, FilteredRelation, Q, TextField
+from django.db.models import ExpressionWrapper, F, FilteredRelation, Q, QuerySet, TextField
 from django.utils import timezone
 
 from channels import vault
 from channels.models import ChannelKey, KeyState
 from channels.platforms import platform_named
+from devices.compiled import CompiledQuery
 from devices.envelope import Payload, seal
 from devices.errors import KeyNotGood, PolicyRefuses
 from devices.models import Device, DeviceContact
@@ -61,10 +62,33 @@ class KnownDevice:
 def find(*, lookup: str, serial: str) -> KnownDevice | None:
     """Return the device if the key's customer has it and it has a channel, else None.
 
-    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key of another part of the
-    customer than the one that the device is in.
+    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key of a customer that is
+    suspended, or of another part of the customer than the one that the device is in.
     """
-    row = (
+    row = _KNOWN.first(serial=serial, lookup=lookup)
+    if row is None:
+        return None
+    (pk, number, platform, version, write_key, key_pk, envelope_key, expires_at, revoked_at, *where) = row
+    key_lft, key_rght, device_lft, device_rght, registered_with, asked_at, suspended_at = where
+    now = timezone.now()
+    if revoked_at is not None or (expires_at is not None and expires_at <= now):
+        raise KeyNotGood
+    if suspended_at is not None:
+        raise PolicyRefuses.suspended()
+    if registered_with != key_pk and not (key_lft <= device_lft and device_rght <= key_rght):
+        raise PolicyRefuses(
+            "A device with this serial number is in another part of the organization. "
+            "Ask a manager to move it, or use that part's registration key."
+        )
+    if number is None or version is None:
+        return None
+    if asked_at is None or asked_at <= now - CONTACT_EVERY:
+        _record_contact(pk, now, first=asked_at is None)
+    return KnownDevice(pk, serial, number, platform, version, key_pk, lookup, write_key, envelope_key)
+
+
+def _known(serial: str, lookup: str) -> QuerySet[Device, tuple[Any, ...]]:
+    return (
         Device.objects.filter(serial=serial, customer__all_registration_keys__lookup=lookup)
         .annotate(
             write_key=FilteredRelation(
@@ -88,26 +112,12 @@ def find(*, lookup: str, serial: str) -> KnownDevice | None:
             "organization__rght",
             "registered_with",
             "contact__asked_at",
+            "customer__suspended_at",
         )
-        .first()
     )
-    if row is None:
-        return None
-    (pk, number, platform, version, write_key, key_pk, envelope_key, expires_at, revoked_at, *where) = row
-    key_lft, key_rght, device_lft, device_rght, registered_with, asked_at = where
-    now = timezone.now()
-    if revoked_at is not None or (expires_at is not None and expires_at <= now):
-        raise KeyNotGood
-    if registered_with != key_pk and not (key_lft <= device_lft and device_rght <= key_rght):
-        raise PolicyRefuses(
-            "A device with this serial number is in another part of the organization. "
-            "Ask a manager to move it, or use that part's registration key."
-        )
-    if number is None or version is None:
-        return None
-    if asked_at is None or asked_at <= now - CONTACT_EVERY:
-        _record_contact(pk, now, first=asked_at is None)
-    return KnownDevice(pk, serial, number, platform, version, key_pk, lookup, write_key, envelope_key)
+
+
+_KNOWN = CompiledQuery(_known, "serial", "lookup")
 
 
 def _still_encrypted(column: str) -> ExpressionWrapper[Any]:

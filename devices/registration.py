@@ -47,6 +47,8 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
     )
     if key is None:
         raise KeyNotGood
+    if key.customer.suspended_at is not None:
+        raise PolicyRefuses.suspended()
     account = _account(key)
     platform = account.on_platform
     lease = uuid.uuid4()

@@ -2,6 +2,7 @@
 
 A *member* sees the devices of the organization and of all below it; a *manager* also manages that subtree. Every
 lookup starts from one of these querysets and only narrows it: what is not in it does not exist for that person (404).
+While a customer is suspended, nobody sees or manages anything of it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, QuerySet
 
-from orgs.models import Membership, Organization, OrganizationQuerySet
+from orgs.models import Invitation, Membership, Organization, OrganizationQuerySet
 
 if TYPE_CHECKING:
-    from orgs.models import MembershipQuerySet, User
+    from orgs.models import InvitationQuerySet, MembershipQuerySet, User
 
 
 def _at_or_below(memberships: MembershipQuerySet) -> OrganizationQuerySet:
@@ -24,7 +25,12 @@ def _at_or_below(memberships: MembershipQuerySet) -> OrganizationQuerySet:
         organization__lft__lte=OuterRef("lft"),
         organization__rght__gte=OuterRef("rght"),
     )
-    return Organization.objects.get_queryset().filter(Exists(above))
+    return Organization.objects.get_queryset().filter(Exists(above), ~_is_suspended("tree_id"))
+
+
+def _is_suspended(tree_id: str) -> Exists:
+    """Whether the customer with the tree that the outer query's `tree_id` names is suspended."""
+    return Exists(Organization.objects.get_queryset().suspended().filter(tree_id=OuterRef(tree_id)))
 
 
 def _memberships_of(user: User | AnonymousUser) -> MembershipQuerySet:
@@ -43,6 +49,27 @@ def managed_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
     return _at_or_below(_memberships_of(user).filter(relation=Membership.Relation.MANAGER))
 
 
+def visible_path(user: User | AnonymousUser, organization: Organization) -> OrganizationQuerySet:
+    """Return what `organization` is in, the topmost first, as far as `user` may know of it; itself included."""
+    return visible_organizations(user).at_or_above(organization)
+
+
+def managed_memberships(user: User | AnonymousUser) -> MembershipQuerySet:
+    """Return the places in organizations that `user` manages, those that have run out included."""
+    return Membership.objects.filter(organization__in=managed_organizations(user))
+
+
+def managed_invitations(user: User | AnonymousUser) -> InvitationQuerySet:
+    """Return the invitations into organizations that `user` manages."""
+    return Invitation.objects.filter(organization__in=managed_organizations(user))
+
+
+def suspended_customers_of(user: User | AnonymousUser) -> OrganizationQuerySet:
+    """Return the suspended customers that `user` belongs to, to be told why their devices are not there."""
+    theirs = _memberships_of(user).filter(organization__tree_id=OuterRef("tree_id"))
+    return Organization.objects.get_queryset().suspended().filter(Exists(theirs))
+
+
 def may_see(user: User | AnonymousUser, organization: Organization) -> bool:
     """The rule of `visible_organizations`, asked of one."""
     return visible_organizations(user).filter(pk=organization.pk).exists()
@@ -53,10 +80,27 @@ def may_manage(user: User | AnonymousUser, organization: Organization) -> bool:
     return managed_organizations(user).filter(pk=organization.pk).exists()
 
 
+def sees(*, user: str, organization: str) -> Exists:
+    """Return the rule as a condition on rows that hold both: paths to the person's id and to the organization."""
+    return Exists(
+        Membership.objects.current().filter(
+            user=OuterRef(user),
+            user__is_active=True,
+            organization__tree_id=OuterRef(f"{organization}__tree_id"),
+            organization__lft__lte=OuterRef(f"{organization}__lft"),
+            organization__rght__gte=OuterRef(f"{organization}__rght"),
+        )
+    )
+
+
 def people_who_see(organization: Organization) -> QuerySet[Membership]:
     """Return the current memberships that let somebody see the devices of `organization`: at it or above it."""
     return (
         Membership.objects.current()
-        .filter(organization__in=Organization.objects.get_queryset().at_or_above(organization), user__is_active=True)
+        .filter(
+            ~_is_suspended("organization__tree_id"),
+            organization__in=Organization.objects.get_queryset().at_or_above(organization),
+            user__is_active=True,
+        )
         .select_related("user", "organization")
     )

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from mptt.managers import TreeManager
 from mptt.models import MPTTModel, TreeForeignKey
 
+from orgs.audit import AuditEntry as AuditEntry  # Also a model of this app.
 from orgs.tokens import new_token, token_hash
 
 if TYPE_CHECKING:
@@ -97,6 +98,10 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         """Return the roots."""
         return self.filter(parent__isnull=True)
 
+    def suspended(self) -> Self:
+        """Return the customers that an operator has suspended."""
+        return self.customers().filter(suspended_at__isnull=False)
+
     def at_or_below(self, organization: Organization) -> Self:
         """Return the organization and all that is below it."""
         return self.filter(tree_id=organization.tree_id, lft__gte=organization.lft, rght__lte=organization.rght)
@@ -135,6 +140,7 @@ class Organization(MPTTModel):
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("in")
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    suspended_at = models.DateTimeField(_("suspended"), null=True, blank=True, editable=False)
 
     parent_id: int | None
     children: RelatedManager[Organization]
@@ -155,6 +161,10 @@ class Organization(MPTTModel):
                 violation_error_message=_("There is already an organization of that name here."),
             ),
             models.CheckConstraint(condition=Q(lft__lt=models.F("rght")), name="organization_left_before_right"),
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True) | Q(suspended_at__isnull=True),
+                name="organization_only_customers_are_suspended",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -171,6 +181,29 @@ class Organization(MPTTModel):
     def customer(self) -> Organization:
         """The root of the tree that this organization is in."""
         return self if self.is_customer else Organization.objects.customers().get(tree_id=self.tree_id)
+
+    def describe(self, *, name: str, description: str) -> None:
+        """Rename and describe. Raises IntegrityError if a sibling has that name."""
+        # Never save() the whole row: this copy's place in the tree may be old by now.
+        Organization.objects.filter(pk=self.pk).update(name=name, description=description)
+        self.name, self.description = name, description
+
+    def suspend(self) -> None:
+        """Stop the customer's service: its people see nothing, and its devices get no keys, until `resume`.
+
+        Nothing is lost: keys that devices have stay good, so measurements keep coming in.
+        """
+        self._set_suspended_at(timezone.now())
+
+    def resume(self) -> None:
+        """Undo `suspend`."""
+        self._set_suspended_at(None)
+
+    def _set_suspended_at(self, moment: datetime | None) -> None:
+        if not self.is_customer:
+            raise ValueError("Only a customer is suspended, with all that it has.")
+        Organization.objects.filter(pk=self.pk).update(suspended_at=moment)
+        self.suspended_at = moment
 
     def contains(self, other: Organization) -> bool:
         """Whether `other` is this organization or below it."""
@@ -226,13 +259,21 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user} – {self.organization} ({self.get_relation_display()})"
 
+    @property
+    def is_current(self) -> bool:
+        return self.valid_until is None or self.valid_until > timezone.now()
+
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations, narrowed."""
 
+    def pending(self) -> Self:
+        """Return those that are neither accepted nor withdrawn, too old ones included."""
+        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True)
+
     def open(self, at: datetime | None = None) -> Self:
         """Return those that can still be accepted."""
-        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=at or timezone.now())
+        return self.pending().filter(expires_at__gt=at or timezone.now())
 
     def with_token(self, token: str) -> Self:
         return self.filter(token_hash=token_hash(token))
@@ -299,3 +340,7 @@ class Invitation(models.Model):
         token = new_token()
         self.token_hash = token_hash(token)
         return token
+
+    def prolong(self) -> None:
+        """Make the invitation good for as long as a new one. Not saved."""
+        self.expires_at = _in_two_weeks()

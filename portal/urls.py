@@ -2,6 +2,7 @@
 
 from allauth.account.views import SignupView
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
@@ -17,6 +18,6 @@ urlpatterns = [
     path("", include("devices.urls")),
     path("outbox/", views.outbox, name="outbox"),
     path("components/", views.components, name="components"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", login_not_required(SpectacularAPIView.as_view()), name="schema"),
     path("admin/", admin.site.urls),
 ]

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from portal.components import sample_context
 from portal.models import OutboxMessage
 
 
@@ -35,4 +36,4 @@ def components(request: HttpRequest) -> HttpResponse:
     """Every component of the pages, for whoever works on them."""
     if not settings.DEBUG:
         raise Http404
-    return render(request, "portal/components.html")
+    return render(request, "portal/components.html", sample_context())

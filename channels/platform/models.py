@@ -284,6 +284,8 @@ class Latest(Values):
 
     channel = models.OneToOneField(Channel, on_delete=models.CASCADE, primary_key=True, related_name="latest")
     last_entry_id = models.BigIntegerField(default=0)
+    # The entry that was made last, and when: behind the counter after history was imported.
+    newest_id = models.BigIntegerField(default=0)
     last_entry_at = models.DateTimeField(null=True)
     # When the last write came in, whatever `created_at` it carried: the write interval counts from here.
     written_at = models.DateTimeField(null=True)
@@ -321,5 +323,5 @@ class Latest(Values):
 
     def values(self) -> dict[int, str]:
         """The field values of the last entry, by field number."""
-        of_last = [n for n in FIELDS if self.last_entry_id and getattr(self, f"field{n}_id") == self.last_entry_id]
-        return {n: getattr(self, f"field{n}") for n in of_last}
+        newest = [n for n in FIELDS if self.newest_id and getattr(self, f"field{n}_id") == self.newest_id]
+        return {n: getattr(self, f"field{n}") for n in newest}

@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 
+from django.core.exceptions import SuspiciousOperation
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
@@ -35,6 +36,7 @@ class Parameters:
         self.document = document or {}
         self._header_key = header_key
         self.files: Mapping[str, UploadedFile[Any]] = {}
+        self.body = b""
 
     @property
     def key(self) -> str:
@@ -105,12 +107,15 @@ def of(request: HttpRequest, *, most_bytes: int) -> Parameters:
     values: dict[str, str] = {}
     document: dict[str, Any] | None = None
     files: Mapping[str, UploadedFile[Any]] = {}
+    raw = b""
     try:
         if request.method not in ("GET", "HEAD") or meta.get("CONTENT_LENGTH"):
             body = _body(request, most_bytes - len(query))
             kind = meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
             if kind == "multipart/form-data":
                 values, files = _multipart(request, body)
+            elif kind == "text/csv":
+                raw = body
             elif kind.endswith("json") or (body[:1] == b"{" and kind != "application/x-www-form-urlencoded"):
                 document = _document(body)
                 values = {name: text for name, value in document.items() if (text := as_text(value)) is not None}
@@ -129,7 +134,7 @@ def of(request: HttpRequest, *, most_bytes: int) -> Parameters:
         raise ApiError(INVALID_BYTES) from None
     header_key = next((meta[name].strip() for name in _KEY_HEADERS if meta.get(name)), "")
     found = Parameters(values, header_key=header_key, document=document)
-    found.files = files
+    found.files, found.body = files, raw
     return found
 
 
@@ -158,7 +163,7 @@ def _form(text: str) -> dict[str, str]:
 def _multipart(request: HttpRequest, body: bytes) -> tuple[dict[str, str], Mapping[str, UploadedFile[Any]]]:
     try:
         query, files = request.parse_file_upload(request.META, BytesIO(body))
-    except MultiPartParserError:
+    except (MultiPartParserError, SuspiciousOperation):
         raise ApiError(BAD_REQUEST, "The form cannot be read.") from None
     return {name: str(query[name]) for name in query}, {
         name: file for name, file in files.items() if isinstance(file, UploadedFile)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.urls import URLPattern, path, register_converter
 
 from channels.platform.api import Endpoint
-from channels.platform.views import channels, feeds, keys, update
+from channels.platform.views import channels, feeds, history, keys, pages, update
 
 
 class NumberConverter:
@@ -53,7 +53,7 @@ def _readings() -> Iterator[URLPattern]:
     for feed_name, field_name in (("feeds", "fields"), ("feed", "field")):
         whole, field = f"channels/<number:number>/{feed_name}", f"channels/<number:number>/{field_name}/<field:field>"
         name = feed_name == "feeds"
-        yield path(f"{whole}<suffix:suffix>", feeds.feed_and_clear, name="platform-feed" if name else None)
+        yield path(f"{whole}<suffix:suffix>", feeds.whole_feed, name="platform-feed" if name else None)
         yield path(f"{field}<suffix:suffix>", feeds.field_feed, name="platform-field" if name else None)
         for prefix in (whole, field):
             yield path(f"{prefix}/last<suffix:suffix>", feeds.last_entry)
@@ -77,6 +77,8 @@ urlpatterns: list[URLPattern] = [
     path("channels/<number:number>/statuses<suffix:suffix>", feeds.status_feed),
     path("channels/<number:number>/status/last<suffix:suffix>", feeds.status_last),
     path("channels/<number:number>/statuses/last<suffix:suffix>", feeds.status_last),
+    _named("channels/<number:number>/charts/<field:field><suffix:suffix>", pages.chart_page, "chart"),
+    _named("stream/channels/<number:number>/feeds<suffix:suffix>", history.export_channel, "export"),
     _named("channels<suffix:suffix>", channels.channels, "channels"),
     _named("channels/public<suffix:suffix>", channels.public_channels, "public-channels"),
     _named("channels/<number:number><suffix:suffix>", channels.one_channel, "channel"),

@@ -23,6 +23,8 @@ from channels.vault import keyed_hash
 # How exactly the use of a key is noted on it.
 NOTE_EVERY = timedelta(minutes=1)
 _YEAR = timedelta(days=365)
+# A last write so far in the future says that the clock was set back. That must not close the channel until it is then.
+_CLOCK_ERROR = timedelta(minutes=1)
 _FOREVER = 2**62
 _LAST = ("status", "latitude", "longitude", "elevation")
 
@@ -95,7 +97,7 @@ def advance(
     """
     clock = "bulk_written_at" if bulk else "written_at"
     sql = _advance_sql(tuple(fields), tuple(plans()), clock, channel_number is not None)
-    parameters: list[Any] = [count, adapt(last_at), adapt(now), *(last[name] for name in _LAST)]
+    parameters: list[Any] = [count, count, adapt(last_at), adapt(now), *(last[name] for name in _LAST)]
     for value, before, at in fields.values():
         parameters += (value, count - before, adapt(at))
     adapted_now = adapt(now)
@@ -103,9 +105,9 @@ def advance(
     if channel_number is not None:
         parameters.append(channel_number)
     for name, plan in plans().items():
-        latest_good = adapt(now - timedelta(seconds=plan.bulk_interval if bulk else plan.update_interval))
+        latest_good = adapt(_latest_good(now, plan.bulk_interval if bulk else plan.update_interval))
         parameters += (name, latest_good) if name else (latest_good,)
-    parameters.append(adapted_now)
+    parameters += (adapt(now + _CLOCK_ERROR), adapted_now)
     cursor.execute(sql, parameters)
     row = cursor.fetchone()
     if row is None:
@@ -115,6 +117,14 @@ def advance(
             raise UnknownKey
         raise TooEarly
     return row[0], row[1], bool(row[2])
+
+
+def _latest_good(now: datetime, interval: float) -> datetime:
+    """The moment after which the last write must not lie.
+
+    Without an interval any will do: of two requests at once, the one that came first may well be stored last.
+    """
+    return now - timedelta(seconds=interval) if interval else now + _CLOCK_ERROR
 
 
 @lru_cache(maxsize=512)
@@ -134,14 +144,14 @@ def _advance_sql(fields: Sequence[str], plan_names: Sequence[str], clock: str, o
         limit = f"CASE a.plan_name {'WHEN %s THEN %s ' * (len(plan_names) - 1)}ELSE %s END"
     return f"""
         UPDATE platform_latest SET
-            last_entry_id = last_entry_id + %s, last_entry_at = %s, {clock} = %s,
+            last_entry_id = last_entry_id + %s, newest_id = last_entry_id + %s, last_entry_at = %s, {clock} = %s,
             status = %s, latitude = %s, longitude = %s, elevation = %s{settings},
             key_used = k.id,
             key_noted_at = CASE WHEN key_used = k.id AND key_noted_at > %s THEN key_noted_at ELSE %s END
         FROM platform_apikey k{tables}
         WHERE k.hash = %s AND k.writes AND (k.expires_at IS NULL OR k.expires_at > %s)
             AND platform_latest.channel_id = k.channel_id{" AND k.channel_id = %s" if of_channel else ""}{joined}
-            AND ({clock} IS NULL OR {clock} <= {limit})
+            AND ({clock} IS NULL OR {clock} <= {limit} OR {clock} > %s)
         RETURNING platform_latest.channel_id, last_entry_id, key_noted_at = %s
     """  # noqa: S608  names of our own columns
 

@@ -21,12 +21,8 @@ class Backoff:
         self._rng = rng
         self._base = base
         self._cap = cap
-        self._failures = 0
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the last try failed."""
-        return self._failures > 0
+        self.failures = 0
+        """Failures since it last worked."""
 
     def next(self, *, retry_after: float | None = None) -> float:
         """Count a failure and return the seconds to wait.
@@ -34,14 +30,14 @@ class Backoff:
         With `retry_after` (seconds, from the server's answer) the wait is never shorter than that and up to a quarter
         longer, because everybody else was told the same number.
         """
-        self._failures += 1
+        self.failures += 1
         if retry_after is not None:
             asked = min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
             return asked + self._rng.uniform(0.0, max(1.0, asked / 4))
         # 2**30 is far above any cap; without a limit the power would overflow after a thousand failures.
-        ceiling = min(self._cap, self._base * 2.0 ** min(self._failures - 1, 30))
+        ceiling = min(self._cap, self._base * 2.0 ** min(self.failures - 1, 30))
         return max(_SHORTEST, self._rng.uniform(0.0, ceiling))
 
     def reset(self) -> None:
         """Forget the failures: it worked."""
-        self._failures = 0
+        self.failures = 0

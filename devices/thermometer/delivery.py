@@ -25,13 +25,22 @@ BULK_LIMIT = 960
 """Measurements in a bulk write at most (ThingSpeak, free licence)."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0  # ThingSpeak's interval for a free licence, the longest there is
+_FASTER_AFTER = 20
+"""Stored writes in a row after which a shorter pause is tried: "too early" may have been a clone's fault."""
+
+
+_LOST_AFTER = 8
+"""Failures in a row after which the portal is asked whether the platform has another address by now."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the thermometer must know of an attempt beside that it was made."""
+    """What the thermometer must know of an attempt beside that it was made.
 
-    key_refused: bool = False
+    `ask_portal` says that the device's key or the platform's address does not work.
+    """
+
+    ask_portal: bool = False
     renewal_pending: bool = False
 
 
@@ -55,6 +64,7 @@ class Delivery:
         self._log = log
         self._not_before = clock.monotonic()
         self._pause = _FIRST_PAUSE
+        self._in_a_row = 0
         self._last_stored: float | None = None
         self._away = Backoff(rng, base=1.0, cap=300.0)
         self._quota = Backoff(rng, base=600.0, cap=6 * 3600.0)
@@ -100,11 +110,12 @@ class Delivery:
             # Certainly not stored by this attempt. About an earlier one without an answer this says nothing.
             self._outbox.clear_doubt(taken for taken in batch if taken not in already_in_doubt)
         if len(batch) == 1:
-            key_refused = self._after_one(credentials, batch[0], bool(already_in_doubt), result)
+            refused = self._after_one(credentials, batch[0], bool(already_in_doubt), result)
         else:
-            key_refused = False
+            refused = False
             self._after_many(credentials, batch, already_in_doubt, result)
-        return Outcome(key_refused, result.renewal_pending)
+        lost = self._away.failures > 0 and self._away.failures % _LOST_AFTER == 0
+        return Outcome(refused or lost, result.renewal_pending)
 
     # Which measurement, with which key
 
@@ -181,7 +192,8 @@ class Delivery:
                 self._bulk_limit = len(batch) // 2
                 self._bulk_offered = self._bulk_limit >= 2
             case Verdict.UNKNOWN:
-                self._bulk_limit = max(20, self._bulk_limit // 2)  # it may have been too much for the time-out
+                if not result.in_time:
+                    self._bulk_limit = max(20, len(batch) // 2)  # it may have been too much for the platform
                 self._wait(result)
             case Verdict.QUOTA_USED_UP:
                 self._wait(result)
@@ -193,11 +205,14 @@ class Delivery:
     def _stored(self, credentials: Credentials, batch: Sequence[Measurement]) -> None:
         self._outbox.done(batch)
         self.delivered += len(batch)
-        if self._away.is_running and len(self._outbox):
+        if self._away.failures and len(self._outbox):
             self._log.info("The platform answers again; %d kept measurements follow.", len(self._outbox))
         for backoff in (self._away, self._quota, self._refused):
             backoff.reset()
         self._refusals.pop(credentials.write_key, None)
+        self._in_a_row += 1
+        if self._in_a_row % _FASTER_AFTER == 0:
+            self._pause = max(_FIRST_PAUSE, self._pause * 0.8)
         self._last_stored = self._clock.monotonic()
         self._not_before = self._last_stored + self._pause
         for taken in self._outbox:
@@ -250,6 +265,7 @@ class Delivery:
                 wait = self._away.next(retry_after=result.retry_after)
             case Verdict.TOO_EARLY:
                 # Learn the platform's interval: it is longer than what has passed since the last stored write.
+                self._in_a_row = 0
                 passed = now - self._last_stored if self._last_stored is not None else self._pause
                 self._pause = min(_LONGEST_PAUSE, max(self._pause, passed * 1.5))
                 wait = max(0.5, self._pause - passed) if self._last_stored is not None else self._pause
@@ -258,9 +274,9 @@ class Delivery:
                 self._log.warning("The account's messages are used up. Kept; next try in %s.", in_words(wait))
             case _:
                 wait = self._away.next(retry_after=result.retry_after)
-                self._log.warning(
-                    "%s %d measurements are kept; next try in %s.", result.reason, len(self._outbox), in_words(wait)
-                )
+                waiting = len(self._outbox)
+                kept = "1 measurement is" if waiting == 1 else f"{waiting} measurements are"
+                self._log.warning("%s %s kept; next try in %s.", result.reason, kept, in_words(wait))
         self._not_before = now + wait
 
 

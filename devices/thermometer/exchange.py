@@ -26,6 +26,10 @@ USER_AGENT = "keydist-thermometer/1"
 class NoAnswer(Exception):
     """No usable answer came. The message says why in words, without the address's query, which may hold keys."""
 
+    def __init__(self, message: str, *, in_time: bool = True) -> None:
+        super().__init__(message)
+        self.in_time = in_time
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -98,7 +102,7 @@ def exchange(
     except requests.exceptions.SSLError:
         raise NoAnswer(f"The certificate of {host} cannot be trusted.") from None
     except requests.exceptions.Timeout:
-        raise NoAnswer(f"{host} does not answer in time.") from None
+        raise NoAnswer(f"{host} does not answer in time.", in_time=False) from None
     except requests.exceptions.ConnectionError:
         raise NoAnswer(f"{host} cannot be reached.") from None
     except requests.exceptions.RequestException:

@@ -64,7 +64,7 @@ class Outbox:
         return len(self._pending)
 
     def __iter__(self) -> Iterator[Measurement]:
-        return iter(tuple(self._pending.values()))
+        return iter(self._pending.values())
 
     def add(self, value: str, at: datetime) -> Measurement:
         """Keep a new measurement taken `at` a moment in UTC.

@@ -36,7 +36,7 @@ class Verdict(Enum):
 class WriteResult:
     """The verdict, what the platform asks for beside it, and where it is not clear by itself, why.
 
-    `entry` is the number that the platform gave to a single measurement.
+    `entry` is the number that the platform gave to a single measurement. `in_time` is False if the time ran out.
     """
 
     verdict: Verdict
@@ -44,6 +44,7 @@ class WriteResult:
     renewal_pending: bool = False
     entry: int | None = None
     reason: str = ""
+    in_time: bool = True
 
 
 def write_one(
@@ -54,7 +55,7 @@ def write_one(
     try:
         answer = exchange(session, "POST", credentials.update_url, form=form, headers={"Accept": "text/plain"})
     except NoAnswer as error:
-        return WriteResult(Verdict.UNKNOWN, reason=str(error))
+        return WriteResult(Verdict.UNKNOWN, reason=str(error), in_time=error.in_time)
     text = answer.text.strip()
     if answer.status == 200 and text.isascii() and text.isdigit() and int(text[:18]) > 0:
         return _result(Verdict.STORED, answer, now, entry=int(text[:18]))
@@ -77,7 +78,7 @@ def write_many(
     try:
         answer = exchange(session, "POST", address, json=body, headers={"Accept": "application/json"})
     except NoAnswer as error:
-        return WriteResult(Verdict.UNKNOWN, reason=str(error))
+        return WriteResult(Verdict.UNKNOWN, reason=str(error), in_time=error.in_time)
     if answer.status in (200, 202) and _says_success(answer.text):
         return _result(Verdict.STORED, answer, now)
     if answer.status in (404, 405):

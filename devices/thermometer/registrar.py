@@ -66,8 +66,8 @@ class Registrar:
         self.trouble: NotRegistered | None = None
         """Why the last request failed, None if it did not."""
 
-    def key_was_refused(self) -> None:
-        """Ask at once, and not for "304: unchanged": the key that the portal believes in does not work.
+    def ask_afresh(self) -> None:
+        """Ask at once, and not for "304: unchanged": what the device was told last does not work.
 
         A request that is already waiting for an absent portal keeps its time.
         """
@@ -164,7 +164,8 @@ class Registrar:
 
     def _offset(self, issued_at: datetime, before: int) -> int:
         """Seconds that the portal is ahead: a genuine envelope that echoes a fresh nonce tells the time reliably."""
-        ahead = (issued_at - self._clock.now()).total_seconds()
+        # `issuedAt` is cut off to the second, so it is half a second early on average.
+        ahead = (issued_at - self._clock.now()).total_seconds() + 0.5
         if abs(ahead - before) <= CLOCK_TOLERANCE:
             return before
         return round(ahead) if abs(ahead) > CLOCK_TOLERANCE else 0
@@ -192,5 +193,5 @@ class Registrar:
 def in_words(seconds: float) -> str:
     """Return a waiting time as people say it."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{max(1.0, seconds):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"

@@ -113,8 +113,8 @@ class Thermometer:
                 self.outbox.correct(news.clock_moved)
         if self.delivery.due_at() <= self._clock.monotonic():
             outcome = self.delivery.attempt()
-            if outcome.key_refused:
-                self.registrar.key_was_refused()
+            if outcome.ask_portal:
+                self.registrar.ask_afresh()
             elif outcome.renewal_pending:
                 self.registrar.hint()
         due = min(self._measure_at, self.registrar.due_at, self.delivery.due_at())
@@ -131,9 +131,11 @@ class Thermometer:
         if self._count is not None and self.measured >= self._count:
             self._measure_at = math.inf
             return
-        period = self.store.state.period
-        # After a standstill (a laptop that slept) the missed ones are skipped, not made up for.
-        self._measure_at = max(self._measure_at + period, self._clock.monotonic())
+        period, now = self.store.state.period, self._clock.monotonic()
+        self._measure_at += period
+        if self._measure_at <= now:
+            # After a standstill (a laptop that slept) the missed ones are skipped, not made up for.
+            self._measure_at = now + period
         try:
             value = self._sensor.measure(self.now)
         except NoReading as problem:

@@ -1,10 +1,11 @@
-"""How a form's controls get the classes of the stylesheet; used by `templates/_field.html` alone."""
+"""What templates need to show things as people know them: form controls, and the names of browsers."""
 
 from __future__ import annotations
 
 from django import template
 from django.forms import BoundField, CheckboxInput, RadioSelect, Select
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 register = template.Library()
 
@@ -29,3 +30,35 @@ def control(field: BoundField) -> SafeString:
     classes = [widget.attrs.get("class", ""), own, "is-invalid" if field.errors else ""]
     # False leaves an attribute out, see django/forms/widgets/attrs.html.
     return field.as_widget(attrs={"class": " ".join(filter(None, classes)), "placeholder": False})
+
+
+# The first that is named wins: nearly every browser also names the ones that it wants to be taken for.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Chrome", "Chrome"),
+    ("CriOS", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """Return "Firefox on Android" for a User-Agent header, as far as it is one that people know."""
+    name = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    if name and system:
+        return _("%(browser)s on %(system)s") % {"browser": name, "system": system}
+    return name or system or _("Unknown browser")

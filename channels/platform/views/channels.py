@@ -52,7 +52,7 @@ def view(call: Call, number: int) -> HttpResponseBase:
     """GET /channels/ID: all of it for the owner, what is public for whoever may read it, a page for a browser."""
     channel = Channel.objects.with_details().filter(number=number).first()
     if call.wants_page:
-        return pages.channel(call, channel)
+        return pages.channel(call, channel, number)
     if channel is None:
         raise ApiError(NOT_FOUND)
     account = Account.objects.with_key(call.parameters.key) if call.parameters.key else None

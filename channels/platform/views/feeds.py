@@ -13,6 +13,7 @@ from channels.platform.errors import NOT_FOUND, ApiError, ReadRefused
 from channels.platform.models import FIELDS, Channel, Latest
 from channels.platform.reading import LOCATION, Row
 from channels.platform.views.channels import clear
+from channels.platform.views.history import MOST_IMPORT_BYTES, import_csv
 
 # How many entries the last sum, average or median is taken from, as in the original.
 _LAST_GROUP, _MOST_LAST_GROUP = 30, 100
@@ -82,13 +83,13 @@ def last(call: Call, number: int, field: int | None = None) -> HttpResponseBase:
 def _last_row(channel: Channel, names: Sequence[str], field: int | None) -> Row | None:
     """The row of the last entry (or the field's last value), out of `Latest` as far as that knows it."""
     latest = channel.latest
-    if not latest.last_entry_id:
+    if not latest.newest_id:
         return None
-    if field is None or getattr(latest, f"field{field}_id") == latest.last_entry_id:
+    if field is None or getattr(latest, f"field{field}_id") == latest.newest_id:
         values = latest.values()
         known = {f"field{n}": value for n, value in values.items()}
         known |= {name: getattr(latest, name) for name in (*LOCATION, "status")}
-        return (latest.last_entry_at, latest.last_entry_id, *(known.get(name) for name in names))
+        return (latest.last_entry_at, latest.newest_id, *(known.get(name) for name in names))
     entry_id = getattr(latest, f"field{field}_id")
     if entry_id is None:
         return None
@@ -188,4 +189,4 @@ status_last = endpoint(GET=last_status, formats=ALL)
 entry_by_id = endpoint(GET=one_entry, formats=ALL)
 last_entry = endpoint(GET=last, formats=ALL)
 last_data_age = endpoint(GET=age, formats=ALL)
-feed_and_clear = endpoint(GET=feed, DELETE=clear, formats=FEEDS)
+whole_feed = endpoint(GET=feed, POST=import_csv, DELETE=clear, formats=FEEDS, most_bytes=MOST_IMPORT_BYTES)

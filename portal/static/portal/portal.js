@@ -58,7 +58,7 @@
     const masked = secret?.querySelector("template");
     if (!masked) return false;
     const content = masked.content.cloneNode(true);
-    for (const shown of secret.querySelectorAll(".secret-value, .secret-actions, template")) shown.remove();
+    for (const shown of secret.querySelectorAll(".secret-value, .secret-actions, .secret-more, template")) shown.remove();
     secret.querySelector(".secret-label").after(content);
     window.htmx?.process(secret);
     secret.querySelector("button")?.focus();
@@ -161,7 +161,13 @@
     notice.append(close);
     document.getElementById("messages").replaceChildren(notice);
   };
-  const inBackground = (event) => event.detail.requestConfig?.triggeringEvent === undefined || event.detail.requestConfig?.verb === "get";
+  document.addEventListener("allauth.error", (event) => {
+    event.preventDefault(); // A passkey that was not found, or the person pressed Cancel.
+    say(text.textPasskeyFailed);
+    document.getElementById("messages").scrollIntoView({ block: "nearest" });
+  });
+  // A page that refreshes itself tries again anyway; nobody asked, so nothing is said.
+  const inBackground = ({ detail }) => detail.requestConfig?.verb === "get" && !detail.requestConfig.triggeringEvent;
   document.addEventListener("htmx:responseError", (event) => inBackground(event) || say(text.textFailed));
   document.addEventListener("htmx:sendError", (event) => inBackground(event) || say(text.textOffline));
   document.addEventListener("htmx:beforeSwap", (event) => {

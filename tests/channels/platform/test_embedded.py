@@ -43,7 +43,9 @@ def stored(channel, entry_id, at, **values):
     """An entry as the write path leaves it."""
     Entry.objects.create(channel_id=channel.number, entry_id=entry_id, created_at=at, **values)
     noted = {f"{name}{end}": value for name in values for end, value in (("_id", entry_id), ("_at", at))}
-    Latest.objects.filter(channel=channel.number).update(last_entry_id=entry_id, last_entry_at=at, **values, **noted)
+    Latest.objects.filter(channel=channel.number).update(
+        last_entry_id=entry_id, newest_id=entry_id, last_entry_at=at, **values, **noted
+    )
 
 
 def test_the_portal_finds_it_under_its_name():
