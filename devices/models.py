@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from channels.models import Channel
 from channels.vault import EncryptedTextField
 from devices.envelope import RegistrationKeyText
+from devices.read_rights import end_lost_read_keys
 from devices.serials import NotASerial, check_serial
 from orgs import access
 from orgs.models import Organization
@@ -157,6 +158,10 @@ class RegistrationKey(models.Model):
     def is_good(self) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
 
+    @property
+    def is_used_up(self) -> bool:
+        return self.use_limit is not None and self.uses >= self.use_limit
+
     def revoke(self) -> None:
         """End the key at once. Devices that registered with it keep their channels and go on writing."""
         if self.revoked_at is None:
@@ -174,6 +179,14 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     def managed_by(self, user: User | AnonymousUser) -> Self:
         """Return the devices that `user` may change."""
         return self.filter(organization__in=access.managed_organizations(user))
+
+    def at_or_below(self, organization: Organization) -> Self:
+        """Return the devices in `organization` and in all below it."""
+        return self.filter(
+            organization__tree_id=organization.tree_id,
+            organization__lft__gte=organization.lft,
+            organization__rght__lte=organization.rght,
+        )
 
 
 class Device(models.Model):
@@ -224,12 +237,22 @@ class Device(models.Model):
         """The mark in the channel's metadata by which a channel of this device is found again."""
         return f"keydist:{self.uid}"
 
+    @transaction.atomic
     def move(self, to: Organization) -> None:
-        """Put the device into another organization of the same customer; channel and keys stay as they are."""
+        """Put the device into another organization of the same customer; channel and write key stay as they are.
+
+        People who do not see it there lose their read keys.
+        """
         if to.tree_id != self.organization.tree_id:
             raise ValueError("A device stays with its customer.")
         self.organization = to
         self.save(update_fields=["organization"])
+        end_lost_read_keys(to)
+
+    def rename(self, name: str) -> None:
+        """Call the device something else; without a name its serial number stands for it."""
+        self.name = name
+        self.save(update_fields=["name"])
 
 
 class DeviceContact(models.Model):

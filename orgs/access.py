@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, QuerySet
 
-from orgs.models import Membership, Organization, OrganizationQuerySet
+from orgs.models import Invitation, Membership, Organization, OrganizationQuerySet
 
 if TYPE_CHECKING:
-    from orgs.models import MembershipQuerySet, User
+    from orgs.models import InvitationQuerySet, MembershipQuerySet, User
 
 
 def _at_or_below(memberships: MembershipQuerySet) -> OrganizationQuerySet:
@@ -49,6 +49,21 @@ def managed_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
     return _at_or_below(_memberships_of(user).filter(relation=Membership.Relation.MANAGER))
 
 
+def visible_path(user: User | AnonymousUser, organization: Organization) -> OrganizationQuerySet:
+    """Return what `organization` is in, the topmost first, as far as `user` may know of it; itself included."""
+    return visible_organizations(user).at_or_above(organization)
+
+
+def managed_memberships(user: User | AnonymousUser) -> MembershipQuerySet:
+    """Return the places in organizations that `user` manages, those that have run out included."""
+    return Membership.objects.filter(organization__in=managed_organizations(user))
+
+
+def managed_invitations(user: User | AnonymousUser) -> InvitationQuerySet:
+    """Return the invitations into organizations that `user` manages."""
+    return Invitation.objects.filter(organization__in=managed_organizations(user))
+
+
 def suspended_customers_of(user: User | AnonymousUser) -> OrganizationQuerySet:
     """Return the suspended customers that `user` belongs to, to be told why their devices are not there."""
     theirs = _memberships_of(user).filter(organization__tree_id=OuterRef("tree_id"))
@@ -63,6 +78,19 @@ def may_see(user: User | AnonymousUser, organization: Organization) -> bool:
 def may_manage(user: User | AnonymousUser, organization: Organization) -> bool:
     """The rule of `managed_organizations`, asked of one."""
     return managed_organizations(user).filter(pk=organization.pk).exists()
+
+
+def sees(*, user: str, organization: str) -> Exists:
+    """Return the rule as a condition on rows that hold both: paths to the person's id and to the organization."""
+    return Exists(
+        Membership.objects.current().filter(
+            user=OuterRef(user),
+            user__is_active=True,
+            organization__tree_id=OuterRef(f"{organization}__tree_id"),
+            organization__lft__lte=OuterRef(f"{organization}__lft"),
+            organization__rght__gte=OuterRef(f"{organization}__rght"),
+        )
+    )
 
 
 def people_who_see(organization: Organization) -> QuerySet[Membership]:

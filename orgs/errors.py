@@ -13,5 +13,17 @@ class NotEmpty(OrganizationError):
     """The organization still holds something that has to go elsewhere first."""
 
 
+class LastManager(OrganizationError):
+    """The customer would be left without anybody who manages it."""
+
+
+class AlreadyThere(OrganizationError):
+    """The person has a place in that organization already."""
+
+
 class InvitationNotGood(Exception):
     """The invitation is unknown, used, withdrawn or too old: an outsider cannot tell which."""
+
+
+class MailNotSent(Exception):
+    """The mail server did not take a mail. What the mail was about is stored."""

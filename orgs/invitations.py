@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orgs.errors import InvitationNotGood
+from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.models import Invitation, Membership, Organization, User
 
 
@@ -35,11 +35,12 @@ def invite(
     """Offer a place in `organization` to an address and mail the link.
 
     A second invitation of the same address into the same organization replaces the first, whose link ends.
+    Raises MailNotSent, with the invitation stored, and IntegrityError if the same was done at the same moment.
     """
     email = email.lower()
-    Invitation.objects.filter(
-        organization=organization, email__iexact=email, accepted_at__isnull=True, revoked_at__isnull=True
-    ).update(revoked_at=timezone.now())
+    Invitation.objects.pending().filter(organization=organization, email__iexact=email).update(
+        revoked_at=timezone.now()
+    )
     invitation = Invitation(
         organization=organization,
         email=email,
@@ -60,7 +61,7 @@ def invite(
 def resend(invitation: Invitation) -> None:
     """Mail a new link, good for as long as a new invitation; the old one ends.
 
-    Raises InvitationNotGood if it has been accepted or withdrawn.
+    Raises InvitationNotGood if it has been accepted or withdrawn, and MailNotSent.
     """
     pending = Invitation.objects.pending().select_for_update().filter(pk=invitation.pk).first()
     if pending is None:
@@ -82,14 +83,17 @@ def _mail(invitation: Invitation, token: str) -> None:
         "invitation": invitation,
         "link": settings.PUBLIC_URL + reverse("invitation", args=[token]),
     }
-    send_mail(
-        subject=_("{who} invites you to {organization}").format(
-            who=invitation.invited_by, organization=invitation.organization
-        ),
-        message=render_to_string("orgs/mail/invitation.txt", context),
-        from_email=None,
-        recipient_list=[invitation.email],
-    )
+    try:
+        send_mail(
+            subject=_("{who} invites you to {organization}").format(
+                who=invitation.invited_by, organization=invitation.organization
+            ),
+            message=render_to_string("orgs/mail/invitation.txt", context),
+            from_email=None,
+            recipient_list=[invitation.email],
+        )
+    except OSError as error:  # SMTPException is one.
+        raise MailNotSent(_("The mail could not be sent at the moment. Send the invitation again later.")) from error
 
 
 def find(token: str) -> Invitation:
@@ -139,9 +143,19 @@ def _place(user: User, invitation: Invitation) -> Membership:
     # Conditional, so that a link opened twice at once places once.
     if not Invitation.objects.open().filter(pk=invitation.pk).update(accepted_at=timezone.now()):
         raise InvitationNotGood(_("This invitation has just been used."))
-    membership, _created = Membership.objects.update_or_create(
+    membership, is_new = Membership.objects.get_or_create(
         user=user,
         organization=invitation.organization,
-        defaults={"relation": invitation.relation, "valid_until": None, "created_by": invitation.invited_by},
+        defaults={"relation": invitation.relation, "created_by": invitation.invited_by},
     )
+    if not is_new:
+        _take_in(invitation, membership)
     return membership
+
+
+def _take_in(invitation: Invitation, membership: Membership) -> None:
+    # An invitation gives and never takes: whoever manages already goes on managing.
+    if membership.is_current and membership.relation == Membership.Relation.MANAGER:
+        return
+    membership.relation, membership.valid_until = invitation.relation, None
+    membership.save(update_fields=["relation", "valid_until"])

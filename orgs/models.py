@@ -259,6 +259,10 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user} – {self.organization} ({self.get_relation_display()})"
 
+    @property
+    def is_current(self) -> bool:
+        return self.valid_until is None or self.valid_until > timezone.now()
+
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations, narrowed."""

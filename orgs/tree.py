@@ -28,7 +28,7 @@ def create_customer(name: str, *, description: str = "") -> Organization:
 @transaction.atomic
 def create_below(parent: Organization, name: str, *, description: str = "") -> Organization:
     """Return a new organization below `parent`. Raises IntegrityError if a sibling has that name."""
-    _lock_tree_of(parent)
+    lock_tree_of(parent)
     fresh_parent = Organization.objects.get(pk=parent.pk)
     organization = Organization(name=name, description=description, parent=fresh_parent)
     organization.save()
@@ -41,7 +41,7 @@ def move(organization: Organization, *, below: Organization) -> None:
 
     Raises CannotMove for a customer itself, another customer's organization, and a cycle.
     """
-    _lock_tree_of(organization)
+    lock_tree_of(organization)
     moved = Organization.objects.get(pk=organization.pk)
     target = Organization.objects.get(pk=below.pk)
     check_move(moved, below=target)
@@ -67,7 +67,7 @@ def delete(organization: Organization) -> None:
     What it holds is moved by the caller, which knows what the user chose. Raises NotEmpty when there are still
     organizations, people or (through the database's own protection) devices in it, CannotMove for a customer.
     """
-    _lock_tree_of(organization)
+    lock_tree_of(organization)
     doomed = Organization.objects.get(pk=organization.pk)
     if doomed.parent_id is None:
         raise CannotMove(_("A customer is not deleted as an organization but by closing the account."))
@@ -76,7 +76,8 @@ def delete(organization: Organization) -> None:
     doomed.delete()
 
 
-def _lock_tree_of(organization: Organization) -> None:
+def lock_tree_of(organization: Organization) -> None:
+    """Make every other change of this customer's shape wait until the running transaction ends."""
     # SQLite has no row locks; there BEGIN IMMEDIATE (see DATABASES) makes the whole transaction the only writer.
     list(
         Organization.objects.select_for_update()

@@ -1,5 +1,14 @@
-"""Addresses of organizations, people and invitations."""
+"""Addresses of organizations, people and invitations. Pages that also show devices are in `devices.urls`."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from orgs import views, views_invitations
+
+urlpatterns = [
+    path("organizations/<int:pk>/new/", views.new, name="organization_new"),
+    path("organizations/<int:pk>/edit/", views.edit, name="organization_edit"),
+    path("organizations/<int:pk>/invite/", views_invitations.invite, name="invite"),
+    path("invited/<int:pk>/resend/", views_invitations.resend, name="invitation_resend"),
+    path("invited/<int:pk>/withdraw/", views_invitations.withdraw, name="invitation_withdraw"),
+    path("invitations/<str:token>/", views_invitations.invitation, name="invitation"),
+]

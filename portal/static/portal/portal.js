@@ -58,7 +58,7 @@
     const masked = secret?.querySelector("template");
     if (!masked) return false;
     const content = masked.content.cloneNode(true);
-    for (const shown of secret.querySelectorAll(".secret-value, .secret-actions, template")) shown.remove();
+    for (const shown of secret.querySelectorAll(".secret-value, .secret-actions, .secret-more, template")) shown.remove();
     secret.querySelector(".secret-label").after(content);
     window.htmx?.process(secret);
     secret.querySelector("button")?.focus();

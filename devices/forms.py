@@ -1,0 +1,105 @@
+"""Forms about devices, registration keys, and what an organization holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from devices.models import Device
+from orgs import access
+from orgs.editing import EditForm
+from orgs.fields import OrganizationField
+from orgs.models import Organization, User
+
+
+class EditDeviceForm(EditForm):
+    """What a device is called."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=100,
+        required=False,
+        help_text=gettext_lazy("As you call it: “Kitchen”. Without a name its serial number is shown."),
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, device: Device) -> None:
+        super().__init__(data, current={"name": device.name})
+
+
+class MoveDeviceForm(forms.Form):
+    """Where a device goes: any organization of the same customer that the person manages."""
+
+    def __init__(self, *args: Any, device: Device, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"] = OrganizationField(
+            access.managed_organizations(user).filter(tree_id=device.organization.tree_id),
+            label=gettext_lazy("Put it into"),
+            empty_label=None,
+            initial=device.organization_id,
+        )
+
+
+class NewRegistrationKeyForm(forms.Form):
+    """A registration key and, if wanted, its limits."""
+
+    label = forms.CharField(
+        label=gettext_lazy("Label"),
+        max_length=100,
+        required=False,
+        help_text=gettext_lazy("To tell keys apart: “Second floor, spring 2027”."),
+    )
+    expires_at = forms.DateField(
+        label=gettext_lazy("Good until the end of"),
+        required=False,
+        help_text=gettext_lazy("Afterwards it lets no device in. Empty: it does not expire."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    use_limit = forms.IntegerField(
+        label=gettext_lazy("For how many devices at most"),
+        required=False,
+        min_value=1,
+        max_value=1_000_000,
+        help_text=gettext_lazy("Empty: for as many as you like."),
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )
+
+    def clean_expires_at(self) -> datetime | None:
+        day = self.cleaned_data["expires_at"]
+        if day is None:
+            return None
+        end: datetime = timezone.make_aware(datetime.combine(day, time.max))
+        if end <= timezone.now():
+            raise forms.ValidationError(_("This day has passed."))
+        return end
+
+
+class DeleteOrganizationForm(forms.Form):
+    """Where everything in an organization goes before it is deleted. Asks for what there is alone."""
+
+    def __init__(
+        self, *args: Any, organization: Organization, user: User, has_things: bool, has_people: bool, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        places = access.managed_organizations(user).filter(tree_id=organization.tree_id)
+        if has_things:
+            self.fields["things_to"] = OrganizationField(
+                places,
+                left_out=organization,
+                label=gettext_lazy("Where do its devices, registration keys and organizations go?"),
+                empty_label=gettext_lazy("Please choose"),
+            )
+        if has_people:
+            self.fields["people_to"] = OrganizationField(
+                places,
+                left_out=organization,
+                required=False,
+                label=gettext_lazy("Where do its people go?"),
+                help_text=gettext_lazy("They will see the devices of that organization and of all below it."),
+                empty_label=gettext_lazy("Nowhere: they no longer see its devices"),
+            )

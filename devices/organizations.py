@@ -1,0 +1,65 @@
+"""Organizations with what is in them, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import Count
+
+from devices.models import Device
+from orgs import access
+from orgs.models import Membership, Organization, User
+
+
+@dataclass
+class Branch:
+    """An organization in a tree, as one person sees it. `people` counts those at it and below, for managers alone."""
+
+    organization: Organization
+    is_managed: bool
+    devices: int = 0
+    members: set[int] = field(default_factory=set)
+    below: list[Branch] = field(default_factory=list)
+
+    @property
+    def people(self) -> int:
+        return len(self.members)
+
+    def add_up(self) -> None:
+        """Add to each branch what is below it, and put the branches below in the order of their names."""
+        for branch in self.below:
+            branch.add_up()
+            self.devices += branch.devices
+            self.members |= branch.members
+        self.below.sort(key=lambda branch: branch.organization.name.casefold())
+
+
+def trees_of(user: User) -> list[Branch]:
+    """Return the organizations that `user` sees, as trees with counts, in four queries."""
+    visible = access.visible_organizations(user)
+    return _trees(user, visible.order_by("tree_id", "lft"))
+
+
+def tree_below(user: User, organization: Organization) -> Branch:
+    """Return the tree of `organization`, which `user` sees, in four queries."""
+    at_or_below = Organization.objects.get_queryset().at_or_below(organization)
+    return _trees(user, at_or_below.order_by("lft"))[0]
+
+
+def _trees(user: User, organizations: Iterable[Organization]) -> list[Branch]:
+    managed = set(access.managed_organizations(user).values_list("pk", flat=True))
+    branches = {one.pk: Branch(one, one.pk in managed) for one in organizations}
+    in_each = Device.objects.filter(organization__in=branches).values("organization").order_by()
+    for pk, count in in_each.annotate(count=Count("pk")).values_list("organization", "count"):
+        branches[pk].devices = count
+    people = Membership.objects.current().filter(organization__in=branches.keys() & managed)
+    for pk, member in people.values_list("organization", "user"):
+        branches[pk].members.add(member)
+    roots: list[Branch] = []
+    for branch in branches.values():
+        parent = branches.get(branch.organization.parent_id or 0)
+        (parent.below if parent else roots).append(branch)
+    for root in roots:
+        root.add_up()
+    return sorted(roots, key=lambda branch: branch.organization.name.casefold())

@@ -1,0 +1,101 @@
+"""What a page says about a device: its last value, and whether it is sending."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from channels.platforms import Entry
+from devices.latest import FIELD, last_values
+from devices.models import Device
+
+SILENT_AFTER = timedelta(hours=1)
+UNIT = "°C"
+
+
+class DeviceState(Enum):
+    """How a device is doing; `kind` and `text` are what `_state.html` shows."""
+
+    NO_CHANNEL = "wait", _("Not ready yet"), _("Its channel is made when it asks for its key the next time.")
+    WAITING = "wait", _("Nothing sent yet"), _("It has its key and has not sent a value so far.")
+    SENDING = "good", _("Sending"), ""
+    SILENT = "bad", _("Silent"), _("It has not sent anything for more than an hour.")
+    UNKNOWN = "off", _("Not known now"), _("The channel platform is out of reach.")
+
+    def __init__(self, kind: str, text: Promise, explanation: Promise | str) -> None:
+        self.kind, self.text, self.explanation = kind, text, explanation
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A device as cards and tables show it."""
+
+    device: Device
+    state: DeviceState
+    entry: Entry | None
+
+    @property
+    def measured_at(self) -> datetime | None:
+        return self.entry.created_at if self.entry else None
+
+    @property
+    def value(self) -> str:
+        """The last value as people read it, or "" if the last entry has none."""
+        return as_people_read_it(self.entry.values.get(FIELD, "")) if self.entry else ""
+
+    @property
+    def unit(self) -> str:
+        return UNIT
+
+    @property
+    def is_old(self) -> bool:
+        return self.state is DeviceState.SILENT
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The readings of the devices on a page, in their order."""
+
+    all: Sequence[Reading]
+    out_of_reach: bool
+
+
+def readings_of(devices: Sequence[Device], now: datetime) -> Readings:
+    """Return one reading per device; `devices` come with `channel__account` selected. Costs as `last_values` does."""
+    last = last_values(devices)
+    return Readings(
+        [
+            Reading(
+                device, _state(device, last.entries.get(device.pk), now, last.out_of_reach), last.entries.get(device.pk)
+            )
+            for device in devices
+        ],
+        last.out_of_reach,
+    )
+
+
+def _state(device: Device, entry: Entry | None, now: datetime, out_of_reach: bool) -> DeviceState:
+    if device.channel_id is None:
+        return DeviceState.NO_CHANNEL
+    if entry is None:
+        return DeviceState.UNKNOWN if out_of_reach else DeviceState.WAITING
+    return DeviceState.SILENT if entry.created_at < now - SILENT_AFTER else DeviceState.SENDING
+
+
+def as_people_read_it(text: str) -> str:
+    """Return a measured value with at most two decimals and a real minus sign; what is no number stays as it is."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    if not number.is_finite() or abs(number) >= Decimal("1e12"):
+        return text
+    rounded = round(number, 2).normalize()
+    return number_format(format(rounded if rounded else Decimal(0), "f"), use_l10n=True).replace("-", "−")

@@ -1,0 +1,149 @@
+"""Pages for everybody who sees a device: My devices, one device, its chart, its values, the read key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_http_methods, require_safe
+
+from channels.platforms import PlatformError
+from channels.reading_keys import read_key_for
+from devices.feeds import FeedQuery, as_json
+from devices.latest import FIELD, feed_of
+from devices.models import Device
+from devices.readings import UNIT, as_people_read_it, readings_of
+from orgs import access
+from orgs.http import PersonRequest, breadcrumbs
+
+CARDS_A_PAGE = 12
+VALUES_SHOWN = 20
+GRAPH = {"results": "60", "dynamic": "true"}
+FRAMED = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
+
+
+def _visible(request: PersonRequest, pk: int) -> Device:
+    devices = Device.objects.visible_to(request.user).select_related("organization", "channel__account", "contact")
+    return get_object_or_404(devices, pk=pk)
+
+
+def _page_of_mine(request: PersonRequest) -> Page[Device]:
+    devices = Device.objects.visible_to(request.user).select_related("organization", "channel__account")
+    in_order = devices.order_by("organization__tree_id", "organization__lft", "name", "serial")
+    return Paginator(in_order, CARDS_A_PAGE).get_page(request.GET.get("page"))
+
+
+@require_safe
+def mine(request: PersonRequest) -> HttpResponse:
+    """My devices: a card each, with value, chart and read key."""
+    page = _page_of_mine(request)
+    context = {
+        "page": page,
+        "readings": readings_of(list(page), timezone.now()),
+        "managed": access.managed_organizations(request.user).order_by("tree_id", "lft").first(),
+        "belongs_somewhere": access.visible_organizations(request.user).exists(),
+    }
+    return render(request, "devices/mine.html", context)
+
+
+@require_safe
+def mine_live(request: PersonRequest) -> HttpResponse:
+    """The values and states on one page of My devices, to be put into the page that stands."""
+    readings = readings_of(list(_page_of_mine(request)), timezone.now())
+    return render(request, "devices/_readings.html", {"readings": readings})
+
+
+@require_safe
+def device(request: PersonRequest, pk: int) -> HttpResponse:
+    """Everything about one device that this person may see."""
+    return render(request, "devices/device.html", _about(request, _visible(request, pk)))
+
+
+@require_safe
+def device_live(request: PersonRequest, pk: int) -> HttpResponse:
+    """The value and the state of one device, to be put into the page that stands."""
+    readings = readings_of([_visible(request, pk)], timezone.now())
+    return render(request, "devices/_readings.html", {"readings": readings})
+
+
+def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
+    readings = readings_of([device], timezone.now())
+    return {
+        "device": device,
+        "readings": readings,
+        "reading": readings.all[0],
+        "may_manage": access.may_manage(request.user, device.organization),
+        "breadcrumbs": breadcrumbs(request.user, device.organization, device),
+    }
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def read_key(request: PersonRequest, pk: int) -> HttpResponse:
+    """Show this person's read key, and the address that shows the graph with it."""
+    device = _visible(request, pk)
+    if request.method != "POST" or device.channel is None:
+        return redirect(device)
+    shown: dict[str, Any] = {"device": device}
+    try:
+        shown["key"] = read_key_for(request.user, device.channel)
+    except PlatformError:
+        shown["key_problem"] = _("The channel platform is out of reach at the moment. Please try again in a minute.")
+    else:
+        platform = device.channel.account.on_platform
+        shown["graph"] = platform.chart_url(device.channel.number, FIELD, api_key=shown["key"], **GRAPH)
+    if request.htmx:
+        return render(request, "devices/_read_key.html", shown)
+    status = 503 if "key_problem" in shown else 200
+    return render(request, "devices/device.html", {**_about(request, device), **shown}, status=status)
+
+
+@require_safe
+def feed(request: PersonRequest, pk: int) -> HttpResponse:
+    """The data of the chart. The session says who asks, so that no key is in the address."""
+    device = _visible(request, pk)
+    query = FeedQuery.read(request.GET)
+    no_store = {"Cache-Control": "private, no-store"}
+    if device.channel is None:
+        return JsonResponse(_refusal(_("The device has no channel yet.")), status=404, headers=no_store)
+    try:
+        found = feed_of(device.channel, results=query.results, start=query.start(timezone.now()))
+    except PlatformError:
+        message = _("The channel platform is out of reach at the moment.")
+        return JsonResponse(_refusal(message), status=503, headers=no_store | {"Retry-After": "30"})
+    return JsonResponse(as_json(device, found), headers=no_store, json_dumps_params={"separators": (",", ":")})
+
+
+def _refusal(message: str) -> dict[str, Any]:
+    return {"error": {"message": message}}
+
+
+@require_safe
+@xframe_options_sameorigin
+def values(request: PersonRequest, pk: int) -> HttpResponse:
+    """The newest values as a table, for those who cannot see the chart; also inside of other pages."""
+    device = _visible(request, pk)
+    context: dict[str, Any] = {"device": device, "unit": UNIT}
+    if device.channel is not None:
+        try:
+            found = feed_of(device.channel, results=VALUES_SHOWN)
+        except PlatformError:
+            context["out_of_reach"] = True
+        else:
+            context["rows"] = [
+                {"at": entry.created_at, "value": as_people_read_it(entry.values.get(FIELD, ""))}
+                for entry in reversed(found.entries)
+            ]
+    framed = "framed" in request.GET
+    if not framed:
+        context["breadcrumbs"] = breadcrumbs(request.user, device.organization, device, _("Values"))
+    response = render(request, "devices/values_framed.html" if framed else "devices/values.html", context)
+    if framed:
+        response["Content-Security-Policy"] = FRAMED
+    return response

@@ -1,0 +1,101 @@
+"""Registration keys: for managers alone, masked until asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import segno
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from devices.forms import NewRegistrationKeyForm
+from devices.models import RegistrationKey
+from orgs import access
+from orgs.http import PersonRequest, breadcrumbs, posted
+
+CONSOLE_LINE = "python -m devices.thermometer configure --registration-key {key} --portal {portal}"
+
+
+def _managed(request: PersonRequest, pk: int) -> RegistrationKey:
+    keys = RegistrationKey.objects.managed_by(request.user).select_related("organization", "created_by")
+    return get_object_or_404(keys, pk=pk)
+
+
+@require_safe
+def registration_key(request: PersonRequest, pk: int) -> HttpResponse:
+    """One key: what it is for and, masked, what to set into a device."""
+    return render(request, "devices/registration_key.html", _about(request, _managed(request, pk)))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def show(request: PersonRequest, pk: int) -> HttpResponse:
+    """The same with the key in clear, as text, as line for the console, and as QR code."""
+    key = _managed(request, pk)
+    if request.method != "POST":
+        return redirect(key)
+    template = "devices/_registration_key.html" if request.htmx else "devices/registration_key.html"
+    qr = segno.make(key.text, error="m").svg_data_uri(scale=8, border=2)
+    return render(request, template, {**_about(request, key, key.text), "qr": qr})
+
+
+def _about(request: PersonRequest, key: RegistrationKey, shown: str = "") -> dict[str, Any]:
+    address = reverse("device_registration", args=["SERIAL"]).replace("SERIAL", "<serial>")
+    return {
+        "key": key,
+        "shown": shown,
+        "console_line": CONSOLE_LINE.format(key=shown or key.masked, portal=settings.PUBLIC_URL),
+        "device_address": f"{settings.PUBLIC_URL}{address}?key={key.lookup}",
+        "breadcrumbs": breadcrumbs(request.user, key.organization, _("Registration key {key}").format(key=key)),
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: PersonRequest, pk: int) -> HttpResponse:
+    """Make another registration key for an organization."""
+    organization = get_object_or_404(access.managed_organizations(request.user), pk=pk)
+    form = NewRegistrationKeyForm(posted(request))
+    if form.is_valid():
+        key = RegistrationKey.issue(organization, by=request.user, **form.cleaned_data)
+        messages.success(request, _("The new registration key is ready. Set it into your devices."))
+        return redirect(key)
+    path = breadcrumbs(request.user, organization, _("New registration key"))
+    return render(
+        request, "devices/new_registration_key.html", {"form": form, "organization": organization, "breadcrumbs": path}
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke(request: PersonRequest, pk: int) -> HttpResponse:
+    """End a registration key, after a question."""
+    key = _managed(request, pk)
+    if request.method == "POST":
+        key.revoke()
+        messages.success(request, _("{key} lets no device in any more.").format(key=key))
+        return redirect(key.organization)
+    context = {
+        "key": key,
+        "consequences": _consequences(key),
+        "breadcrumbs": breadcrumbs(request.user, key.organization, key, _("Revoke")),
+    }
+    return render(request, "devices/revoke_registration_key.html", context)
+
+
+def _consequences(key: RegistrationKey) -> list[str]:
+    devices = key.devices.count()
+    told = [_("No new device gets in with this key, from this moment on.")]
+    if devices:
+        told.append(
+            _(
+                "{count} devices have registered with it. They go on measuring, but cannot fetch their key again: "
+                "set another registration key into them before that is needed."
+            ).format(count=devices)
+        )
+    told.append(_("This cannot be undone. You can make a new key at any time."))
+    return told

@@ -1,0 +1,44 @@
+"""Pages on which a manager changes a device."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from devices.forms import EditDeviceForm, MoveDeviceForm
+from devices.models import Device
+from orgs.http import PersonRequest, breadcrumbs, posted
+
+
+def _managed(request: PersonRequest, pk: int) -> Device:
+    return get_object_or_404(Device.objects.managed_by(request.user).select_related("organization"), pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PersonRequest, pk: int) -> HttpResponse:
+    """Call a device something else."""
+    device = _managed(request, pk)
+    form = EditDeviceForm(posted(request), device=device)
+    if form.is_valid():
+        device.rename(**form.values)
+        messages.success(request, _("The device is now called “{name}”.").format(name=device))
+        return redirect(device)
+    path = breadcrumbs(request.user, device.organization, device, _("Rename"))
+    return render(request, "devices/edit.html", {"form": form, "device": device, "breadcrumbs": path})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: PersonRequest, pk: int) -> HttpResponse:
+    """Put a device into another organization."""
+    device = _managed(request, pk)
+    form = MoveDeviceForm(posted(request), device=device, user=request.user)
+    if form.is_valid():
+        device.move(form.cleaned_data["organization"])
+        said = _("“{device}” is now in {organization}. Those who do not see it there have lost their read keys to it.")
+        messages.success(request, said.format(device=device, organization=device.organization))
+        return redirect(device)
+    path = breadcrumbs(request.user, device.organization, device, _("Move"))
+    return render(request, "devices/move.html", {"form": form, "device": device, "breadcrumbs": path})

@@ -1,0 +1,165 @@
+"""The pages of organizations: the tree, one of them with all that is in it, moving and deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import IntegrityError
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from devices.delete_organization import delete_organization
+from devices.forms import DeleteOrganizationForm
+from devices.models import Device, RegistrationKey
+from devices.moving import move_organization
+from devices.organizations import tree_below, trees_of
+from devices.readings import readings_of
+from orgs import access
+from orgs.errors import CannotMove, NotEmpty
+from orgs.forms import MoveOrganizationForm
+from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.models import Invitation, Membership, Organization
+
+DEVICES_A_PAGE = 25
+
+
+def _managed(request: PersonRequest, pk: int) -> Organization:
+    return get_object_or_404(access.managed_organizations(request.user).select_related("parent"), pk=pk)
+
+
+@require_safe
+def organizations(request: PersonRequest) -> HttpResponse:
+    """All that I belong to, as a tree."""
+    return render(request, "devices/organizations.html", {"trees": trees_of(request.user)})
+
+
+@require_safe
+def organization(request: PersonRequest, pk: int) -> HttpResponse:
+    """One organization: its devices and what is below it; for managers also people, invitations and keys."""
+    shown = get_object_or_404(access.visible_organizations(request.user), pk=pk)
+    devices = Device.objects.at_or_below(shown).select_related("organization", "channel__account")
+    page = Paginator(devices.order_by("organization__lft", "name", "serial"), DEVICES_A_PAGE).get_page(
+        request.GET.get("page")
+    )
+    branch = tree_below(request.user, shown)
+    context: dict[str, Any] = {
+        "organization": shown,
+        "branch": branch,
+        "page": page,
+        "readings": readings_of(list(page), timezone.now()),
+        "breadcrumbs": breadcrumbs(request.user, shown),
+    }
+    if branch.is_managed:
+        context |= _for_managers(request, shown)
+    return render(request, "devices/organization.html", context)
+
+
+def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]:
+    here = (
+        Membership.objects.filter(organization=shown).select_related("user").order_by("user__given_name", "user__email")
+    )
+    above = access.people_who_see(shown).exclude(organization=shown)
+    known = set(access.visible_path(request.user, shown).values_list("pk", flat=True))
+    return {
+        "people": here,
+        # Somebody who manages a part of a customer alone learns who else sees it, but not what is above.
+        "people_above": [(place, place.organization_id in known) for place in above],
+        "invitations": Invitation.objects.pending().filter(organization=shown).order_by("created_at"),
+        "keys": RegistrationKey.objects.filter(organization=shown).order_by("revoked_at", "-created_at"),
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: PersonRequest, pk: int) -> HttpResponse:
+    """Put an organization with all that is in it into another one."""
+    moved = _managed(request, pk)
+    form = MoveOrganizationForm(posted(request), organization=moved, user=request.user)
+    if form.is_valid():
+        target = form.cleaned_data["parent"]
+        try:
+            move_organization(moved, below=target)
+        except CannotMove as error:
+            form.add_error("parent", str(error))
+        except IntegrityError:
+            said = _("There is an organization called “{name}” in {target} already. Rename one of them first.")
+            form.add_error("parent", said.format(name=moved.name, target=target.name))
+        else:
+            messages.success(request, _("“{name}” is now in {target}.").format(name=moved.name, target=target.name))
+            return redirect(moved)
+    path = breadcrumbs(request.user, moved, _("Move"))
+    return render(request, "devices/move_organization.html", {"form": form, "organization": moved, "breadcrumbs": path})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: PersonRequest, pk: int) -> HttpResponse:
+    """Delete an organization, after asking where all that is in it should go."""
+    doomed = _managed(request, pk)
+    holds = _what_it_holds(doomed)
+    form = DeleteOrganizationForm(
+        posted(request),
+        organization=doomed,
+        user=request.user,
+        has_things=any(holds[kind] for kind in ("devices", "keys", "organizations")),
+        has_people=bool(holds["people"]),
+    )
+    if form.is_valid():
+        try:
+            delete_organization(
+                doomed,
+                things_to=form.cleaned_data.get("things_to"),
+                people_to=form.cleaned_data.get("people_to"),
+            )
+        except (CannotMove, NotEmpty) as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("“{name}” is deleted.").format(name=doomed.name))
+            return redirect("organizations")
+    context = {
+        "form": form,
+        "organization": doomed,
+        "consequences": _consequences(doomed, holds),
+        "breadcrumbs": breadcrumbs(request.user, doomed, _("Delete")),
+    }
+    return render(request, "devices/delete_organization.html", context)
+
+
+def _what_it_holds(organization: Organization) -> dict[str, int]:
+    return {
+        "devices": Device.objects.filter(organization=organization).count(),
+        "keys": RegistrationKey.objects.filter(organization=organization).count(),
+        "organizations": Organization.objects.filter(parent=organization).count(),
+        "people": organization.memberships.count(),
+        "invitations": Invitation.objects.pending().filter(organization=organization).count(),
+    }
+
+
+def _consequences(organization: Organization, holds: dict[str, int]) -> list[str]:
+    devices = ngettext("{count} device", "{count} devices", holds["devices"])
+    keys = ngettext("{count} registration key", "{count} registration keys", holds["keys"])
+    below = ngettext("{count} organization below it", "{count} organizations below it", holds["organizations"])
+    people = ngettext("{count} person", "{count} people", holds["people"])
+    invitations = ngettext(
+        "{count} invitation that nobody has answered yet ends.",
+        "{count} invitations that nobody has answered yet end.",
+        holds["invitations"],
+    )
+    in_it = [
+        sentence.format(count=holds[kind])
+        for kind, sentence in {"devices": devices, "keys": keys, "organizations": below, "people": people}.items()
+        if holds[kind]
+    ]
+    told = [_("“{name}” is deleted for good.").format(name=organization.name)]
+    if in_it:
+        told.append(_("It holds {list}: they go where you choose here.").format(list=", ".join(in_it)))
+        told.append(_("Devices keep their channels, their keys and everything that they have measured."))
+    else:
+        told.append(_("Nothing and nobody is in it."))
+    if holds["invitations"]:
+        told.append(invitations.format(count=holds["invitations"]))
+    return told

@@ -1,0 +1,51 @@
+"""Form fields about organizations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.forms.models import ModelChoiceIterator
+
+from orgs.models import Organization
+
+SEPARATOR = " › "
+
+
+class _Paths(ModelChoiceIterator):  # type: ignore[type-arg]
+    """The choices of an OrganizationField: a path each, made of those organizations alone that are choices too."""
+
+    field: OrganizationField
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.field.empty_label is not None:
+            yield "", self.field.empty_label
+        path: list[Organization] = []
+        for organization in self.queryset.order_by("tree_id", "lft"):
+            while path and not path[-1].contains(organization):
+                path.pop()
+            path.append(organization)
+            if self.field.left_out is None or not self.field.left_out.contains(organization):
+                yield self.choice(organization, SEPARATOR.join(step.name for step in path))
+
+    def choice(self, organization: Organization, label: str = "") -> Any:
+        value, own_label = super().choice(organization)
+        return value, label or own_label
+
+
+class OrganizationField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """A choice of one organization, shown with the path to it: "The Simpsons › Household".
+
+    `left_out` is not offered, nor what is below it. It is still taken: the rule that refuses it has a better sentence
+    than "not one of the available choices".
+    """
+
+    iterator = _Paths
+
+    def __init__(
+        self, queryset: QuerySet[Organization], *, left_out: Organization | None = None, **options: Any
+    ) -> None:
+        self.left_out = left_out
+        super().__init__(queryset, **options)

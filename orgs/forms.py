@@ -1,0 +1,143 @@
+"""Forms about organizations, people and invitations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import SetPasswordMixin
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orgs import access
+from orgs.editing import EditForm
+from orgs.fields import OrganizationField
+from orgs.models import Invitation, Membership, Organization, User
+
+
+class OrganizationForm(forms.Form):
+    """Name and description of an organization that is, or is to be, in `parent`."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=100,
+        help_text=gettext_lazy("As you call it: “Household”, “Second floor”, “Flat 12”."),
+    )
+    description = forms.CharField(
+        label=gettext_lazy("Description"),
+        max_length=255,
+        required=False,
+        help_text=gettext_lazy("A few words for those who manage it."),
+    )
+    organization: Organization | None = None
+    """The one that is edited."""
+
+    def __init__(self, *args: Any, parent: Organization | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parent = parent
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        siblings = Organization.objects.filter(parent=self.parent, name=name)
+        if self.organization is not None:
+            siblings = siblings.exclude(pk=self.organization.pk)
+        if self.parent is not None and siblings.exists():
+            raise forms.ValidationError(self.name_taken)
+        return name
+
+    @property
+    def name_taken(self) -> str:
+        return _("There is already an organization of that name in {parent}.").format(parent=self.parent)
+
+
+class EditOrganizationForm(EditForm, OrganizationForm):
+    """The same for one that exists."""
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, organization: Organization) -> None:
+        super().__init__(
+            data,
+            current={"name": organization.name, "description": organization.description},
+            parent=organization.parent,
+        )
+        self.organization = organization
+
+
+class MoveOrganizationForm(forms.Form):
+    """Where an organization goes: any place of the same customer that the person manages."""
+
+    def __init__(self, *args: Any, organization: Organization, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["parent"] = OrganizationField(
+            access.managed_organizations(user).filter(tree_id=organization.tree_id),
+            left_out=organization,
+            label=gettext_lazy("Put it into"),
+            empty_label=None,
+            initial=organization.parent_id,
+        )
+
+
+class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whom to invite, and as what. Says nothing about whether the address has an account."""
+
+    relation = forms.ChoiceField(
+        label=gettext_lazy("What may this person do?"),
+        choices=[
+            (Membership.Relation.MEMBER, gettext_lazy("See the devices here and below")),
+            (Membership.Relation.MANAGER, gettext_lazy("See and manage everything here and below")),
+        ],
+        initial=Membership.Relation.MEMBER,
+        widget=forms.RadioSelect,
+    )
+
+    class Meta:
+        model = Invitation
+        fields = ("email", "given_name", "family_name", "relation")
+        help_texts = {"email": gettext_lazy("The invitation goes there. Nobody else can use it.")}
+        widgets = {"email": forms.EmailInput(attrs={"autocomplete": "off"})}
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.organization = organization
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"].lower()
+        # Told only of those whom the inviter sees on the page of the organization anyway.
+        places = Membership.objects.current().filter(organization=self.organization, user__email__iexact=email)
+        here = places.select_related("user").first()
+        if here is not None:
+            raise forms.ValidationError(
+                _("{who} is in {name} already.").format(who=here.user, name=self.organization.name)
+            )
+        return email
+
+
+class AcceptForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
+    """Name and own password of somebody who has no account yet."""
+
+    given_name = forms.CharField(
+        label=gettext_lazy("Given name"), max_length=100, widget=forms.TextInput(attrs={"autocomplete": "given-name"})
+    )
+    family_name = forms.CharField(
+        label=gettext_lazy("Family name"),
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
+    )
+    password1, password2 = SetPasswordMixin.create_password_fields(
+        label1=gettext_lazy("Your own password"), label2=gettext_lazy("The same password again")
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean(self) -> dict[str, Any] | None:
+        self.validate_passwords()
+        future_self = User(
+            email=self.email,
+            given_name=self.cleaned_data.get("given_name", ""),
+            family_name=self.cleaned_data.get("family_name", ""),
+        )
+        self.validate_password_for_user(future_self, "password1")
+        return super().clean()

@@ -1,0 +1,45 @@
+"""What views of every app share."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypedDict
+
+from django.http import HttpRequest, QueryDict
+from django_htmx.middleware import HtmxDetails
+
+from orgs import access
+from orgs.models import Organization, User
+
+
+class PersonRequest(HttpRequest):
+    """A request behind the log-in, which the middleware requires of every page that does not say it is public."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+class Breadcrumb(TypedDict, total=False):
+    """One step of the path to a page; the last one needs no address."""
+
+    label: str
+    url: str
+
+
+class HasPage(Protocol):
+    """Something with a page of its own."""
+
+    def get_absolute_url(self) -> str: ...
+
+
+def breadcrumbs(user: User, organization: Organization, *further: HasPage | str) -> list[Breadcrumb]:
+    """Return the path to `organization` as far as `user` may know of it, then what is `further` down, page last."""
+    return [_breadcrumb(step) for step in (*access.visible_path(user, organization), *further)]
+
+
+def _breadcrumb(step: HasPage | str) -> Breadcrumb:
+    return {"label": step} if isinstance(step, str) else {"label": str(step), "url": step.get_absolute_url()}
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """Return what a form was sent with, or None if the page is just opened; an empty form is sent, too."""
+    return request.POST if request.method == "POST" else None

@@ -1,0 +1,59 @@
+"""Changing and ending people's places in organizations. A customer always keeps somebody who manages it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from orgs.errors import AlreadyThere, CannotMove, LastManager
+from orgs.models import Membership, Organization
+from orgs.tree import lock_tree_of
+
+
+@transaction.atomic
+def change(membership: Membership, *, relation: str, valid_until: datetime | None) -> None:
+    """Make somebody a member or a manager, for good or until a moment. Raises LastManager."""
+    lock_tree_of(membership.organization)
+    membership.relation, membership.valid_until = relation, valid_until
+    membership.save(update_fields=["relation", "valid_until"])
+    _require_a_manager(membership.organization)
+
+
+@transaction.atomic
+def move(membership: Membership, *, to: Organization) -> None:
+    """Place somebody in another organization of the same customer.
+
+    Raises LastManager, CannotMove for another customer's organization, and AlreadyThere.
+    """
+    lock_tree_of(membership.organization)
+    if to.tree_id != membership.organization.tree_id:
+        raise CannotMove(_("A person cannot be moved to another customer. Invite them there."))
+    if Membership.objects.filter(user=membership.user_id, organization=to).exclude(pk=membership.pk).exists():
+        raise AlreadyThere(_("{who} is in {name} already.").format(who=membership.user, name=to.name))
+    before = membership.organization
+    membership.organization = to
+    membership.save(update_fields=["organization"])
+    _require_a_manager(before)
+
+
+@transaction.atomic
+def remove(membership: Membership) -> None:
+    """End somebody's place in an organization. Raises LastManager."""
+    lock_tree_of(membership.organization)
+    Membership.objects.filter(pk=membership.pk).delete()
+    _require_a_manager(membership.organization)
+
+
+def _require_a_manager(touched: Organization) -> None:
+    if not touched.is_customer:
+        return
+    # One whose place runs out does not count: nobody could prolong it afterwards.
+    lasting = Membership.objects.filter(
+        organization=touched, relation=Membership.Relation.MANAGER, valid_until__isnull=True, user__is_active=True
+    )
+    if not lasting.exists():
+        raise LastManager(
+            _("{name} would have no manager left. Make somebody else a manager first.").format(name=touched.name)
+        )

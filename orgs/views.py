@@ -1,0 +1,54 @@
+"""Pages that change the shape of the tree."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from orgs import access, tree
+from orgs.forms import EditOrganizationForm, OrganizationForm
+from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.models import Organization
+
+
+def _managed(request: PersonRequest, pk: int) -> Organization:
+    return get_object_or_404(access.managed_organizations(request.user).select_related("parent"), pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: PersonRequest, pk: int) -> HttpResponse:
+    """Make an organization below another one."""
+    parent = _managed(request, pk)
+    form = OrganizationForm(posted(request), parent=parent)
+    if form.is_valid():
+        try:
+            made = tree.create_below(parent, **form.cleaned_data)
+        except IntegrityError:  # Two clicks at once: the other one made it.
+            form.add_error("name", form.name_taken)
+        else:
+            messages.success(request, _("“{name}” is now in {parent}.").format(name=made.name, parent=parent.name))
+            return redirect(made)
+    path = breadcrumbs(request.user, parent, _("New organization"))
+    return render(request, "orgs/new.html", {"form": form, "organization": parent, "breadcrumbs": path})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PersonRequest, pk: int) -> HttpResponse:
+    """Rename and describe."""
+    organization = _managed(request, pk)
+    form = EditOrganizationForm(posted(request), organization=organization)
+    if form.is_valid():
+        try:
+            with transaction.atomic():
+                organization.describe(**form.values)
+        except IntegrityError:
+            form.add_error("name", form.name_taken)
+        else:
+            messages.success(request, _("“{name}” is saved.").format(name=organization.name))
+            return redirect(organization)
+    path = breadcrumbs(request.user, organization, _("Rename"))
+    return render(request, "orgs/edit.html", {"form": form, "organization": organization, "breadcrumbs": path})

@@ -1,0 +1,114 @@
+"""Inviting people, and the page behind the link in the mail."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from orgs import access, invitations
+from orgs.errors import InvitationNotGood, MailNotSent
+from orgs.forms import AcceptForm, InvitationForm
+from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.models import Invitation
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def invite(request: PersonRequest, pk: int) -> HttpResponse:
+    """Invite somebody by e-mail. The answer is the same whether or not the address has an account."""
+    organization = get_object_or_404(access.managed_organizations(request.user), pk=pk)
+    form = InvitationForm(posted(request), organization=organization)
+    if form.is_valid():
+        try:
+            invitations.invite(organization=organization, by=request.user, **form.cleaned_data)
+        except MailNotSent as error:
+            messages.error(request, str(error))
+        except IntegrityError:  # Two clicks at once: the other one has sent the mail.
+            messages.info(request, _("An invitation to {email} has just been sent.").format(**form.cleaned_data))
+        else:
+            messages.success(request, _("The invitation is on its way to {email}.").format(**form.cleaned_data))
+        return redirect(organization)
+    path = breadcrumbs(request.user, organization, _("Invite somebody"))
+    return render(request, "orgs/invite.html", {"form": form, "organization": organization, "breadcrumbs": path})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def resend(request: PersonRequest, pk: int) -> HttpResponse:
+    """Mail a pending invitation again, with a new link."""
+    invited = get_object_or_404(access.managed_invitations(request.user), pk=pk)
+    if request.method == "POST":
+        try:
+            invitations.resend(invited)
+        except (InvitationNotGood, MailNotSent) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request, _("A new link is on its way to {email}. The old one has ended.").format(email=invited.email)
+            )
+    return redirect(invited.organization)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
+    """End a pending invitation."""
+    invited = get_object_or_404(access.managed_invitations(request.user), pk=pk)
+    if request.method == "POST":
+        try:
+            invitations.withdraw(invited)
+        except InvitationNotGood as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _("The invitation to {email} is withdrawn.").format(email=invited.email))
+    return redirect(invited.organization)
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters("password1", "password2")
+@require_http_methods(["GET", "HEAD", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """The page behind the link: who has it owns the address that the invitation was sent to."""
+    try:
+        invited = invitations.find(token)
+        account = invitations.account_of(invited)
+        if request.user.is_authenticated and request.user != account:
+            return render(request, "orgs/invitation_other_account.html", {"invitation": invited})
+        if account is None:
+            return _with_new_account(request, token, invited)
+        if not request.user.is_authenticated:
+            return render(request, "orgs/invitation_log_in.html", {"invitation": invited})
+        if request.method == "POST":
+            invitations.accept_as(account, token)
+            return _welcome(request, invited)
+    except InvitationNotGood as error:
+        return render(request, "orgs/invitation_not_good.html", {"reason": str(error)}, status=404)
+    return render(request, "orgs/invitation_accept.html", {"invitation": invited})
+
+
+def _with_new_account(request: HttpRequest, token: str, invited: Invitation) -> HttpResponse:
+    names = {"given_name": invited.given_name, "family_name": invited.family_name}
+    form = AcceptForm(posted(request), email=invited.email, initial=names)
+    if form.is_valid():
+        user = invitations.accept_with_new_account(
+            token,
+            given_name=form.cleaned_data["given_name"],
+            family_name=form.cleaned_data["family_name"],
+            password=form.cleaned_data["password1"],
+        )
+        login(request, user, backend=BACKEND)
+        return _welcome(request, invited)
+    return render(request, "orgs/invitation_new_account.html", {"form": form, "invitation": invited})
+
+
+def _welcome(request: HttpRequest, invited: Invitation) -> HttpResponse:
+    messages.success(request, _("Welcome. You now see the devices of {name}.").format(name=invited.organization.name))
+    return redirect("dashboard")

@@ -1,0 +1,93 @@
+"""Somebody before a browser, and what is looked at on every page: accessibility, errors, a picture."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
+from pathlib import Path
+from urllib.parse import urljoin
+
+from playwright.sync_api import ConsoleMessage, Page, Response, expect
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHOTS = Path(__file__).parent / "shots"
+
+
+@cache
+def axe() -> str:
+    return (ROOT / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+@dataclass
+class Seen:
+    """Where the pictures of one person in one test go, and how the person sees: desktop or phone, light or dark."""
+
+    name: str
+    look: str
+    number: count[int] = field(default_factory=lambda: count(1))
+
+
+class Person:
+    """Somebody with a browser. `page` is Playwright's; use `look` on every page that is new."""
+
+    def __init__(self, name: str, page: Page, seen: Seen) -> None:
+        self.name = name
+        self.page = page
+        self.complaints: list[str] = []
+        self._seen = seen
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        page.on("response", self._notice)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # What a page says it refused to load or run (its content security policy) is an error on the console, too.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(f"console: {message.text}")
+
+    def _notice(self, response: Response) -> None:
+        if response.status >= 400 and response.request.resource_type != "document":
+            self.complaints.append(f"{response.status} for {response.url}")
+
+    def open(self, address: str, name: str = "") -> Page:
+        """Go to an address, and look at the page if it is given a name."""
+        self.page.goto(urljoin(self.page.url, address) if self.page.url.startswith("http") else address)
+        if name:
+            self.look(name)
+        return self.page
+
+    def look(self, name: str) -> None:
+        """Find nothing to complain about on the page that is open, and keep a picture of it."""
+        self.page.wait_for_load_state("networkidle")
+        self.picture(name)
+        assert self.complaints == []
+        assert accessibility_violations(self.page) == []
+        assert overflow(self.page) <= 0, f"{name} is wider than the screen"
+
+    def picture(self, name: str) -> None:
+        SHOTS.mkdir(exist_ok=True)
+        words = f"{self._seen.name}-{next(self._seen.number):02}-{name}-{self._seen.look}"
+        self.page.screenshot(path=SHOTS / (re.sub(r"[^A-Za-z0-9]+", "-", words) + ".png"), full_page=True)
+
+    def log_in(self, email: str, password: str) -> None:
+        self.page.goto("/accounts/login/")
+        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("Password", exact=True).fill(password)
+        self.page.get_by_role("button", name="Log in").click()
+        expect(self.page).to_have_url(re.compile(r"/devices/"))
+
+
+def accessibility_violations(page: Page) -> list[str]:
+    """Return what axe-core finds on the page: the rule and the elements that break it."""
+    page.evaluate(axe())  # from outside, and so past the page's content security policy
+    found = page.evaluate("async () => (await axe.run(document)).violations")
+    return [
+        f"{violation['id']}: {violation['help']} – {[node['html'][:200] for node in violation['nodes']]}"
+        for violation in found
+    ]
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page can be scrolled sideways."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))

@@ -1,0 +1,180 @@
+"""Who may open and do what: a row for every page and method, a column for everybody of the story.
+
+Homer manages The Simpsons, Marge is a member of Household and Lenny of Power plant, both below it; Bart manages
+Household; Carl is another customer. What somebody may not see does not exist for them: 404.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from devices.models import RegistrationKey
+from orgs import invitations
+from orgs.models import Invitation, Membership, User
+from tests.conftest import Cast
+from tests.factories import MembershipFactory, RegistrationKeyFactory
+
+pytestmark = pytest.mark.django_db
+
+OK, SENT, GONE, WRONG = 200, 302, 404, 405
+LOGIN = "log in"  # 302 to the log-in page
+
+
+@dataclass
+class Scene:
+    """The cast with a manager in Household, a registration key and an invitation there, and everybody's browser."""
+
+    cast: Cast
+    bart: User
+    key: RegistrationKey
+    invitation: Invitation
+    bart_place: Membership
+
+    def address(self, template: str) -> str:
+        cast = self.cast
+        names = {
+            "home": cast.home.pk,
+            "household": cast.household.pk,
+            "plant": cast.power_plant.pk,
+            "kitchen": cast.kitchen.pk,
+            "key": self.key.pk,
+            "invitation": self.invitation.pk,
+        }
+        return template.format(**names)
+
+    def browser(self, who: str) -> Client:
+        client = Client()
+        if who != "nobody":
+            client.force_login(self.bart if who == "bart" else getattr(self.cast, who))
+        return client
+
+
+@pytest.fixture
+def scene(simpsons: Cast) -> Scene:
+    place = MembershipFactory(user__given_name="Bart", organization=simpsons.household, relation="manager")
+    return Scene(
+        cast=simpsons,
+        bart=place.user,
+        bart_place=place,
+        key=RegistrationKeyFactory(organization=simpsons.household),
+        invitation=invitations.invite(
+            organization=simpsons.household, email="lisa@example.net", by=simpsons.homer, given_name="Lisa"
+        ),
+    )
+
+
+# method, address, then what Homer, Bart, Marge, Lenny, Carl and a visitor get.
+TABLE: list[tuple[str, str, int, int, int, int, int, int | str]] = [
+    # Every page about one's own things opens for everybody and shows what is theirs.
+    ("GET", "/devices/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/devices/live/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/organizations/", OK, OK, OK, OK, OK, LOGIN),
+    # A device in Household.
+    ("GET", "/devices/{kitchen}/", OK, OK, OK, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/live/", OK, OK, OK, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/feed.json", OK, OK, OK, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/values/", OK, OK, OK, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/read-key/", SENT, SENT, SENT, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/read-key/", OK, OK, OK, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/edit/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/edit/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/move/ organization={household}", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # Both ends must be managed: Bart does not manage Power plant.
+    ("POST", "/devices/{kitchen}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    # The customer.
+    ("GET", "/organizations/{home}/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/new/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/invite/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    # An organization below it.
+    ("GET", "/organizations/{household}/", OK, OK, OK, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/new/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/new/ name=Upstairs", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/edit/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/edit/ name=Home", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/move/ parent={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/delete/ things_to={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/invite/", OK, OK, GONE, GONE, GONE, LOGIN),
+    (
+        "POST",
+        "/organizations/{household}/invite/ email=ned@example.net relation=member",
+        SENT,
+        SENT,
+        GONE,
+        GONE,
+        GONE,
+        LOGIN,
+    ),
+    ("GET", "/invited/{invitation}/resend/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/invited/{invitation}/resend/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # A registration key of Household.
+    ("GET", "/organizations/{household}/registration-keys/new/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/registration-keys/new/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/show/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/show/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+]
+PEOPLE = ("homer", "bart", "marge", "lenny", "carl", "nobody")
+ROWS = [(method, what, who, status) for method, what, *each in TABLE for who, status in zip(PEOPLE, each, strict=True)]
+
+
+@pytest.mark.parametrize(("method", "what", "who", "expected"), ROWS)
+def test_everybody_gets_exactly_what_is_theirs(
+    scene: Scene, method: str, what: str, who: str, expected: int | str
+) -> None:
+    address, *fields = scene.address(what).split()
+    data = dict(field.split("=", 1) for field in fields)
+    browser = scene.browser(who)
+
+    answer = browser.get(address) if method == "GET" else browser.post(address, data)
+
+    if expected == LOGIN:
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/accounts/login/?next=")
+    else:
+        assert answer.status_code == expected
+    if expected == SENT:
+        assert not answer["Location"].startswith("/accounts/login/")
+
+
+OURS = ("orgs.views", "devices.views")
+PUBLIC = {"invitation"}  # The link in the mail has tests of its own.
+
+
+def _our_routes() -> dict[str, str]:
+    """Return the route of each page of `orgs` and `devices`, by name."""
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for pattern in patterns:
+            route = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                found |= walk(pattern.url_patterns, route)
+            elif pattern.callback.__module__.startswith(OURS):
+                found[pattern.name or route] = route
+        return found
+
+    return walk(get_resolver().url_patterns, "")
+
+
+def test_the_table_has_a_row_for_every_page(scene: Scene) -> None:
+    resolver = get_resolver()
+    rows = {resolver.resolve(scene.address(what).split()[0]).url_name for _method, what, *_ in TABLE}
+    assert _our_routes().keys() - PUBLIC == rows
+
+
+@pytest.mark.parametrize("name", sorted(_our_routes()))
+def test_no_page_takes_other_methods(scene: Scene, name: str) -> None:
+    address = "/" + _our_routes()[name].replace("<int:pk>", "1").replace("<str:token>", "x")
+    for method in ("put", "delete", "patch"):
+        assert getattr(scene.browser("homer"), method)(address).status_code == WRONG
