@@ -8,7 +8,7 @@ from django.utils import timezone
 from django_tasks import task
 
 from channels.models import ChannelKey, KeyState, PlatformAccount
-from channels.platforms import BadAccountKey, NoSuchChannel, PlatformError
+from channels.platforms import NoSuchChannel, PlatformError
 
 AGAIN = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 SAFETY_NET = timedelta(minutes=1)
@@ -24,14 +24,10 @@ def check_account(account: int, attempt: int = 0) -> str:
     if found is None:
         return "gone"
     try:
-        found.on_platform.validate_account(found.key)
-    except BadAccountKey:
-        found.record_check(PlatformAccount.State.REFUSED)
+        found.ask_platform()
     except PlatformError:
         wait = AGAIN[min(attempt, len(AGAIN) - 1)]
         check_account.using(run_after=timezone.now() + wait).enqueue(account, attempt + 1)
-    else:
-        found.record_check(PlatformAccount.State.VERIFIED)
     return str(found.state)
 
 

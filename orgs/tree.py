@@ -44,15 +44,20 @@ def move(organization: Organization, *, below: Organization) -> None:
     lock_tree_of(organization)
     moved = Organization.objects.get(pk=organization.pk)
     target = Organization.objects.get(pk=below.pk)
-    if moved.parent_id is None:
-        raise CannotMove(_("The customer itself cannot be moved."))
-    if moved.tree_id != target.tree_id:
-        raise CannotMove(_("An organization cannot be moved to another customer."))
-    if moved.is_ancestor_of(target, include_self=True):
-        raise CannotMove(_("An organization cannot be moved into itself or below itself."))
+    check_move(moved, below=target)
     moved.parent = target
     moved.save()
     organization.refresh_from_db()
+
+
+def check_move(organization: Organization, *, below: Organization) -> None:
+    """Raise CannotMove where `move` would, so that a form can say so beside the field; both as they are just loaded."""
+    if organization.is_customer:
+        raise CannotMove(_("The customer itself cannot be moved."))
+    if organization.tree_id != below.tree_id:
+        raise CannotMove(_("An organization cannot be moved to another customer."))
+    if organization.contains(below):
+        raise CannotMove(_("An organization cannot be moved into itself or below itself."))
 
 
 @transaction.atomic

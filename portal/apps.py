@@ -1,5 +1,13 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin
 
 
 class PortalConfig(AppConfig):
     name = "portal"
+
+
+class OperatorsConfig(admin.AdminConfig):
+    """Django's administration with a site of our own; settings name it."""
+
+    default = False
+    default_site = "portal.site.OperatorsSite"

@@ -38,7 +38,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
-    "django.contrib.admin",
+    "portal.apps.OperatorsConfig",
     "mptt",
     "rest_framework",
     "drf_spectacular",
