@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from channels.platform.models import FIELDS, ApiKey, Channel, Entry
@@ -76,10 +77,8 @@ def columns(channel: Channel, asked: Parameters, field: int | None = None) -> li
     return found
 
 
-def rows(channel: Channel, part: Window, names: Sequence[str]) -> list[Row]:
-    """Return the newest entries of `part` as rows of moment, entry id and the columns `names`, oldest first."""
-    if part.results <= 0:
-        return []
+def newest(channel: Channel, part: Window) -> QuerySet[Entry]:
+    """Return the entries of `part`, newest first, along the index of moments."""
     entries = Entry.objects.filter(channel=channel)
     for lookup, bound in (
         ("created_at__gte", part.start),
@@ -89,7 +88,14 @@ def rows(channel: Channel, part: Window, names: Sequence[str]) -> list[Row]:
     ):
         if bound is not None:
             entries = entries.filter(**{lookup: bound})
-    found = list(entries.order_by("-created_at").values_list("created_at", "entry_id", *names)[: part.results])
+    return entries.order_by("-created_at")[: part.results]
+
+
+def rows(channel: Channel, part: Window, names: Sequence[str]) -> list[Row]:
+    """Return the entries of `part` as rows of moment, entry id and the columns `names`, oldest first."""
+    if part.results <= 0:
+        return []
+    found = list(newest(channel, part).values_list("created_at", "entry_id", *names))
     found.reverse()
     return found
 

@@ -23,6 +23,8 @@ from channels.vault import keyed_hash
 # How exactly the use of a key is noted on it.
 NOTE_EVERY = timedelta(minutes=1)
 _YEAR = timedelta(days=365)
+# A last write so far in the future says that the clock was set back. That must not close the channel until it is then.
+_CLOCK_ERROR = timedelta(minutes=1)
 _FOREVER = 2**62
 _LAST = ("status", "latitude", "longitude", "elevation")
 
@@ -107,9 +109,9 @@ def advance(
     if channel_number is not None:
         parameters.append(channel_number)
     for name, plan in plans().items():
-        latest_good = adapt(now - timedelta(seconds=plan.bulk_interval if bulk else plan.update_interval))
+        latest_good = adapt(_latest_good(now, plan.bulk_interval if bulk else plan.update_interval))
         parameters += (name, latest_good) if name else (latest_good,)
-    parameters.append(adapted_now)
+    parameters += (adapt(now + _CLOCK_ERROR), adapted_now)
     cursor.execute(sql, parameters)
     row = cursor.fetchone()
     if row is None:
@@ -119,6 +121,14 @@ def advance(
             raise UnknownKey
         raise TooEarly
     return row[0], row[1], bool(row[2]), bool(row[3])
+
+
+def _latest_good(now: datetime, interval: float) -> datetime:
+    """The moment after which the last write must not lie.
+
+    Without an interval any will do: of two requests at once, the one that came first may well be stored last.
+    """
+    return now - timedelta(seconds=interval) if interval else now + _CLOCK_ERROR
 
 
 @lru_cache(maxsize=512)
@@ -146,7 +156,7 @@ def _advance_sql(fields: Sequence[str], plan_names: Sequence[str], clock: str, o
         FROM platform_apikey k{tables}
         WHERE k.hash = %s AND k.writes AND (k.expires_at IS NULL OR k.expires_at > %s)
             AND platform_latest.channel_id = k.channel_id{" AND k.channel_id = %s" if of_channel else ""}{joined}
-            AND ({clock} IS NULL OR {clock} <= {limit})
+            AND ({clock} IS NULL OR {clock} <= {limit} OR {clock} > %s)
         RETURNING platform_latest.channel_id, last_entry_id, key_noted_at = %s,
             (SELECT used.expires_at IS NOT NULL FROM platform_apikey used WHERE used.id = platform_latest.key_used)
     """  # noqa: S608  names of our own columns

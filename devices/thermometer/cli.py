@@ -218,6 +218,6 @@ def _start_log(level: int) -> None:
     log = logging.getLogger("devices.thermometer")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log.addHandler(handler)
+    log.handlers = [handler]
     log.setLevel(level)
     log.propagate = False

@@ -17,7 +17,7 @@ def play(story: Story) -> None:
     homer, expect = story.homer, story.teller.expect
     page = homer.follow(homer.get("/organizations/"), "The Simpsons")
     story.organizations["The Simpsons"] = page.address
-    page = homer.follow_to(page, "registration-key")
+    page = homer.follow(page, "••••••••")
     hidden = page.source
     page = homer.submit(page, page.form_beside_secret())
     key = _shown_on(page)

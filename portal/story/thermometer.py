@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MEASUREMENTS = 4
 _WITHIN = 120.0
+_QUESTION = re.compile(r"((?:\)|\]): )")
 _STORED = re.compile(r"(-?[0-9.]+) °C stored in channel ([0-9]+) as entry ([0-9]+)")
 
 
@@ -29,8 +30,9 @@ def play(story: Story) -> None:
     typed = [story.key.text.lower(), story.stage.portal, "1", "Kitchen"]
     said = _run("configure", "--state", str(state), "--serial", SERIALS["Kitchen"], typed=typed)
     story.teller.remark(f"On its console Homer types the key in small letters, {story.key.text}, and the address.")
-    for line in said.splitlines():
-        story.teller.remark(f"The thermometer says: {line}")
+    # What is typed is not echoed here, so the questions stand in one line.
+    for line in _QUESTION.sub(r"\1\n", said).splitlines():
+        story.teller.remark(f"The thermometer says: {line.strip()}")
     expect(
         state.is_file() and stat.S_IMODE(state.stat().st_mode) == 0o600,
         "the thermometer is set up; what it knows is for its owner alone (mode 0600)",

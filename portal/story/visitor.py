@@ -128,6 +128,8 @@ class Visitor:
 
 def _in_short(answer: requests.Response, page: Page) -> str:
     kind = answer.headers.get("Content-Type", "").split(";")[0]
+    if not answer.text:
+        return "nothing more"
     if kind == "text/html":
         return f"the page “{page.title}”"
     return f"{kind}: {answer.text[:160]}{'…' if len(answer.text) > 160 else ''}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ import pytest
 from django.test import Client
 
 from channels.platform.models import Account, Channel
+from tests.channels.platform.server import Server, running
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -59,3 +61,10 @@ def plaza(carl, settings) -> Keys:
     """A public channel."""
     settings.PLATFORM_UPDATE_INTERVAL = 0.0
     return a_channel(carl, name="Plaza", field1="Noise", public=True)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The portal under gunicorn, with an account on the platform."""
+    with running(tmp_path_factory.mktemp("server")) as server:
+        yield server

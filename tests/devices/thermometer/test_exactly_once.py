@@ -98,6 +98,15 @@ def test_a_second_that_belongs_to_a_clone_is_not_mistaken_for_success(running: B
     assert running.stored.count("clone") == 8
 
 
+def test_a_refusal_in_between_leaves_no_doubt_that_a_clone_could_profit_from(running: Bench) -> None:
+    running.world.faults.append(lambda request: Reply(200, "0"))
+    running.run_for(14)
+    running.world.channel.feed[datetime(2026, 11, 23, 12, 0, 45, tzinfo=UTC)] = "clone"
+    running.run_for(70)
+
+    assert_each_is_stored_once(running)
+
+
 def test_measurements_within_one_second_get_seconds_of_their_own(bench: Bench) -> None:
     outbox = bench.thermometer.outbox
     moment = datetime(2026, 11, 23, 11, 0, 0, 200_000, tzinfo=UTC)

@@ -52,6 +52,14 @@ class FakeClock:
         self._passed += seconds
 
 
+class RealClock(FakeClock):
+    """The time of the machine, for thermometers that run in a process of their own."""
+
+    @property
+    def true_now(self) -> datetime:
+        return datetime.now(UTC)
+
+
 @dataclass
 class Request:
     """What arrived."""
@@ -95,6 +103,7 @@ class World:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.requests: list[Request] = []
+        self._changed = threading.Condition()
         self.faults: deque[Callable[[Request], Reply | None]] = deque()
         """Consulted in turn, one a request: a Reply replaces the true answer, None lets it through."""
         self.lost_answers = 0
@@ -160,8 +169,20 @@ class World:
 
     # What the servers do
 
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a request has made the condition true; fail after a minute."""
+        with self._changed:
+            assert self._changed.wait_for(condition, timeout=60), "It did not happen."
+
     def answer(self, request: Request) -> Reply:
-        self.requests.append(request)
+        with self._changed:
+            self.requests.append(request)
+            try:
+                return self._answer(request)
+            finally:
+                self._changed.notify_all()
+
+    def _answer(self, request: Request) -> Reply:
         if self.is_down:
             return Reply(then_drop=True)
         if self.faults:
