@@ -1,4 +1,4 @@
-"""Read keys for programs: a manager makes one with a note of what it is for, and ends it without touching the others."""
+"""Read keys for programs: a manager makes one with a note of its use, and ends it without touching the others."""
 
 from __future__ import annotations
 
