@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -18,6 +18,7 @@ from channels.platforms import (
     ChannelLimitReached,
     Entry,
     Feed,
+    KeyUse,
     NoAccess,
     NoSuchChannel,
     RemoteChannel,
@@ -33,6 +34,8 @@ class Embedded:
     can_create_accounts = True
     can_rotate_write_keys = True
     can_add_read_keys = True
+    can_renew_account_keys = True
+    can_tell_key_use = True
 
     def validate_account(self, account_key: str) -> None:
         """Return quietly if the key belongs to an account, else raise BadAccountKey."""
@@ -109,6 +112,13 @@ class Embedded:
         if found.writes and found.expires_at is None:
             raise CannotDo("A channel always has a write key. Rotate it instead.")
         found.end()
+
+    def write_key_uses(self, account_key: str, numbers: Collection[int]) -> list[KeyUse]:
+        """Return the use of each good write key of these channels of the account."""
+        keys = ApiKey.objects.good_at(timezone.now()).filter(
+            channel__account=_account(account_key), channel__in=numbers, writes=True
+        )
+        return [KeyUse(key.channel_id, key.value, key.first_used_at, key.last_used_at) for key in keys]
 
     def read_feed(
         self,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.errors import IllegalMove
 from channels.platforms import BadAccountKey, Platform, platform_named
+from channels.renewal_models import Renewal as Renewal  # Also a model of this app.
 from channels.vault import EncryptedTextField, keyed_hash
 from orgs.models import Organization
 
@@ -97,6 +98,11 @@ class Channel(models.Model):
     def __str__(self) -> str:
         return str(self.number)
 
+    @property
+    def organization(self) -> Organization:
+        """Where the channel's device is; the customer if there is none."""
+        return Organization.objects.filter(devices__channel=self).first() or self.account.organization
+
 
 class KeyState(models.TextChoices):
     """The life of a key. See `MOVES` for what may follow what."""
@@ -137,15 +143,27 @@ class ChannelKeyQuerySet(models.QuerySet["ChannelKey"]):
 
     def of_the_portal(self) -> Self:
         """Return the read keys with which the portal itself reads, for charts and last values."""
-        return self.current().reading().held_by_nobody()
+        return self.current().reading().held_by_nobody().exclude(origin=ChannelKey.Origin.FOR_PROGRAM)
+
+    def for_programs(self) -> Self:
+        """Return the read keys that managers made for programs."""
+        return self.current().reading().filter(origin=ChannelKey.Origin.FOR_PROGRAM)
 
 
 class ChannelKey(models.Model):
-    """A write key, or a read key that belongs to one person (or, without a holder, to the portal)."""
+    """A write key, or a read key that belongs to one person, to a program that `note` names, or to the portal."""
 
     class Kind(models.TextChoices):
         WRITE = "write", _("write key")
         READ = "read", _("read key")
+
+    class Origin(models.TextChoices):
+        REGISTRATION = "registration", _("made with the channel")
+        BY_HAND = "by_hand", _("renewed by hand")
+        BY_POLICY = "by_policy", _("renewed by the policy")
+        PLATFORM = "platform", _("renewed on the platform itself")
+        SHOWN = "shown", _("made when first shown")
+        FOR_PROGRAM = "program", _("made for a program")
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="keys", verbose_name=_("channel"))
     kind = models.CharField(_("kind"), max_length=5, choices=Kind.choices)
@@ -163,9 +181,30 @@ class ChannelKey(models.Model):
         related_name="read_keys",
         verbose_name=_("belongs to"),
     )
+    note = models.CharField(_("note"), max_length=255, blank=True)
+    origin = models.CharField(_("origin"), max_length=12, choices=Origin.choices, default=Origin.REGISTRATION)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    valid_from = models.DateTimeField(_("good from"), default=timezone.now, null=True, blank=True)
     valid_until = models.DateTimeField(_("good until"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    # As far as the platform tells, and to the minute.
+    first_used_at = models.DateTimeField(_("first used"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    told_at = models.DateTimeField(
+        _("told to the device"), null=True, blank=True, help_text=_("When an envelope with it was first sent.")
+    )
+    acknowledged_at = models.DateTimeField(
+        _("acknowledged by the device"), null=True, blank=True, help_text=_("When the device first said it has it.")
+    )
 
     objects = ChannelKeyQuerySet.as_manager()
 
@@ -188,10 +227,18 @@ class ChannelKey(models.Model):
                 | Q(state__in=["pending", "current", "retiring"], ended_at__isnull=True),
                 name="channelkey_ended_at_iff_over",
             ),
+            models.UniqueConstraint(
+                fields=["channel"],
+                condition=Q(kind="write", state="retiring"),
+                name="channelkey_one_retiring_write_key_a_channel",
+            ),
             models.CheckConstraint(
                 condition=Q(kind="read") | Q(holder__isnull=True), name="channelkey_write_keys_are_nobodys"
             ),
         ]
+        # A device that asks joins its current and its retiring key. The partial indexes of the constraints above do
+        # not serve there: SQLite does not use one for a value that is a parameter.
+        indexes = [models.Index(fields=["channel", "kind", "state"], name="channelkey_by_state")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.version} – {self.channel} ({self.get_state_display()})"
@@ -201,15 +248,22 @@ class ChannelKey(models.Model):
         """Return an unsaved key with its hash."""
         return cls(value=value, value_hash=keyed_hash(value), **fields)
 
-    def move_to(self, state: KeyState, *, at: datetime | None = None) -> bool:
+    def move_to(self, state: KeyState, *, at: datetime | None = None, until: datetime | None = None) -> bool:
         """Change the state in the database. Return False if somebody else was faster.
 
+        `at` is the moment of the change (default: now), `until` the end of a transitional period that begins.
         Raises IllegalMove for a transition that is not in `MOVES`.
         """
         if state not in MOVES[KeyState(self.state)]:
             raise IllegalMove(self.state, state)
-        ended_at = (at or timezone.now()) if state in OVER else None
-        moved = ChannelKey.objects.filter(pk=self.pk, state=self.state).update(state=state, ended_at=ended_at)
+        at = at or timezone.now()
+        changes: dict[str, datetime | str | None] = {"state": state, "ended_at": at if state in OVER else None}
+        if state == KeyState.CURRENT:
+            changes["valid_from"] = at
+        if until is not None:
+            changes["valid_until"] = until
+        moved = ChannelKey.objects.filter(pk=self.pk, state=self.state).update(**changes)
         if moved:
-            self.state, self.ended_at = state, ended_at
+            for name, value in changes.items():
+                setattr(self, name, value)
         return bool(moved)

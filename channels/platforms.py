@@ -6,7 +6,7 @@ platform *can* do, never which one it is. All keys are plain text here; encrypti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -80,6 +80,16 @@ class Feed:
     entries: Sequence[Entry]
 
 
+@dataclass(frozen=True)
+class KeyUse:
+    """When a write key of channel `number` was first and last used, to the minute. None: not yet."""
+
+    number: int
+    key: str = field(repr=False)
+    first_used_at: datetime | None
+    last_used_at: datetime | None
+
+
 class Platform(Protocol):
     """What the portal needs of a channel platform.
 
@@ -93,12 +103,17 @@ class Platform(Protocol):
     can_create_accounts: bool
     can_rotate_write_keys: bool
     can_add_read_keys: bool
+    can_renew_account_keys: bool
+    can_tell_key_use: bool
 
     def validate_account(self, account_key: str) -> None:
         """Return quietly if the key belongs to an account, else raise BadAccountKey."""
 
     def create_account(self, name: str) -> str:
         """Create an account and return its key. Raises CannotDo where people must do that by hand."""
+
+    def renew_account_key(self, account_key: str) -> str:
+        """Return a new key for the account; the old one is dead at once. Raises CannotDo."""
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
@@ -126,6 +141,12 @@ class Platform(Protocol):
 
     def revoke_key(self, account_key: str, number: int, key: str) -> None:
         """End that read key, or that retiring write key, at once. Ending an ended key is no error. Raises CannotDo."""
+
+    def write_key_uses(self, account_key: str, numbers: Collection[int]) -> list[KeyUse]:
+        """Return the use of each good write key (current and retiring) of these channels of the account.
+
+        Numbers of channels that the account does not have are passed over. Raises CannotDo.
+        """
 
     def read_feed(
         self,

@@ -7,7 +7,7 @@ the answers under tests/channels/answers/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import urlencode
@@ -20,6 +20,7 @@ from channels.platforms import (
     ChannelLimitReached,
     Entry,
     Feed,
+    KeyUse,
     NoSuchChannel,
     NotUnderstood,
     PlatformError,
@@ -44,6 +45,8 @@ class ThingSpeak:
     can_create_accounts = False
     can_rotate_write_keys = False
     can_add_read_keys = False
+    can_renew_account_keys = False
+    can_tell_key_use = False
 
     def __init__(self, url: str, line: Line | None = None) -> None:
         self.url = url.rstrip("/")
@@ -57,6 +60,10 @@ class ThingSpeak:
     def create_account(self, name: str) -> str:
         """Raise CannotDo: people open ThingSpeak accounts themselves."""
         raise CannotDo("ThingSpeak accounts are opened on ThingSpeak's own pages.")
+
+    def renew_account_key(self, account_key: str) -> str:
+        """Raise CannotDo: people renew it under My Profile."""
+        raise CannotDo("ThingSpeak's account key is renewed on ThingSpeak's own pages.")
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached.
@@ -145,6 +152,10 @@ class ThingSpeak:
     def revoke_key(self, account_key: str, number: int, key: str) -> None:
         """Raise CannotDo: a read key is deleted on the channel's page, API Keys."""
         raise CannotDo("ThingSpeak's keys are revoked on ThingSpeak's own pages.")
+
+    def write_key_uses(self, account_key: str, numbers: Collection[int]) -> list[KeyUse]:
+        """Raise CannotDo: ThingSpeak tells when a channel was written to, but not with which key."""
+        raise CannotDo("ThingSpeak does not tell when a key was used.")
 
     def read_feed(
         self,

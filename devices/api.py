@@ -93,7 +93,10 @@ class DeviceRegistration(APIView):
         nonce = _nonce_in(request)
         device = register(lookup=lookup, serial=_checked(serial))
         headers = {"ETag": device.etag, "Cache-Control": "no-store"}
-        if device.etag in _etags_in(request):
+        etags = _etags_in(request)
+        is_current = device.etag in etags
+        device.note_request(etags, is_answered=not is_current)
+        if is_current:
             return HttpResponseNotModified(headers=headers)
         return Response({"envelope": device.envelope(nonce=nonce)}, headers=headers)
 

@@ -13,7 +13,7 @@ from channels.platform.errors import BAD_REQUEST, TOO_LARGE, ApiError, MomentTak
 from channels.platform.models import FIELDS, Channel, Latest
 from channels.platform.parameters import as_text
 from channels.platform.values import EntryValues
-from channels.platform.writing import adapt, advance, note_use, spend
+from channels.platform.writing import Written, adapt, advance, note_use, spend
 
 MOST_ENTRY_BYTES = 3000
 _LAST = ("status", "latitude", "longitude", "elevation")
@@ -24,8 +24,8 @@ Delta = int | None
 Row = tuple[EntryValues, Delta]
 
 
-def write_many(key: str, channel: Channel, rows: Sequence[Row], *, now: datetime) -> int:
-    """Store all `rows` in `channel`, in the order given, and return the last entry's number.
+def write_many(key: str, channel: Channel, rows: Sequence[Row], *, now: datetime) -> Written:
+    """Store all `rows` in `channel`, in the order given, and return the last entry.
 
     A row has either its moment or the seconds since the row before. Raises UnknownKey, TooEarly, QuotaUsedUp, and
     MomentTaken if two entries would have the same moment; then nothing is stored.
@@ -40,7 +40,7 @@ def write_many(key: str, channel: Channel, rows: Sequence[Row], *, now: datetime
                 newest[name] = (columns[name], before, moment)
     last_at, last = entries[-1]
     with transaction.atomic(), connection.cursor() as cursor:
-        number, last_id, noted = advance(
+        number, last_id, noted, key_is_retiring = advance(
             cursor, key, count=len(entries), last={name: last.get(name) for name in _LAST}, fields=newest,
             last_at=last_at, now=now, bulk=True, channel_number=channel.number,
         )  # fmt: skip
@@ -48,7 +48,7 @@ def write_many(key: str, channel: Channel, rows: Sequence[Row], *, now: datetime
         spend(cursor, number, len(entries), now)
         if noted:
             note_use(cursor, key, now)
-    return last_id
+    return Written(number, last_id, last_at, key_is_retiring)
 
 
 def insert_many(

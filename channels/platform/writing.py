@@ -31,11 +31,15 @@ _LAST = ("status", "latitude", "longitude", "elevation")
 
 @dataclass(frozen=True)
 class Written:
-    """A stored entry: the channel it went to, its number, its moment."""
+    """A stored entry: the channel it went to, its number, its moment. Of many stored at once it is the last.
+
+    `key_is_retiring` says that it was written with a key that is about to end: there is a newer one.
+    """
 
     channel_number: int
     entry_id: int
     created_at: datetime
+    key_is_retiring: bool
 
 
 def write_entry(key: str, values: EntryValues, *, now: datetime) -> Written:
@@ -59,7 +63,7 @@ def _write(key: str, columns: Mapping[str, str], moment: datetime, now: datetime
     last: dict[str, Any] = {name: columns.get(name) for name in _LAST}
     fields = [name for name in columns if name not in _LAST]
     with transaction.atomic(), connection.cursor() as cursor:
-        number, last_id, noted = advance(
+        number, last_id, noted, key_is_retiring = advance(
             cursor, key, count=1, last=last, fields={name: (columns[name], 0, moment) for name in fields},
             last_at=moment, now=now, bulk=False, channel_number=None,
         )  # fmt: skip
@@ -71,7 +75,7 @@ def _write(key: str, columns: Mapping[str, str], moment: datetime, now: datetime
         spend(cursor, number, 1, now)
         if noted:
             note_use(cursor, key, now)
-    return Written(number, last_id, moment)
+    return Written(number, last_id, moment, key_is_retiring)
 
 
 def advance(
@@ -85,15 +89,15 @@ def advance(
     now: datetime,
     bulk: bool,
     channel_number: int | None,
-) -> tuple[int, int, bool]:
+) -> tuple[int, int, bool, bool]:
     """Give out the next `count` entry numbers of the channel that `key` writes to, and keep what it said last.
 
     `last` are status and position of the last entry, `fields` for each field its newest value, how many entries before
     the last one it came (0 for the last itself), and when. The row of `Latest` stays locked until the transaction
     ends, so that numbers have neither gaps nor doubles.
 
-    Returns the channel's number, the last entry id given out, and whether the key's use is due to be noted.
-    Raises UnknownKey or TooEarly.
+    Returns the channel's number, the last entry id given out, whether the key's use is due to be noted, and whether the
+    key is retiring. Raises UnknownKey or TooEarly.
     """
     clock = "bulk_written_at" if bulk else "written_at"
     sql = _advance_sql(tuple(fields), tuple(plans()), clock, channel_number is not None)
@@ -116,7 +120,7 @@ def advance(
         if good is None or channel_number not in (None, good.channel_id):
             raise UnknownKey
         raise TooEarly
-    return row[0], row[1], bool(row[2])
+    return row[0], row[1], bool(row[2]), bool(row[3])
 
 
 def _latest_good(now: datetime, interval: float) -> datetime:
@@ -132,7 +136,8 @@ def _advance_sql(fields: Sequence[str], plan_names: Sequence[str], clock: str, o
     """The UPDATE for a write that carries `fields`.
 
     On PostgreSQL a second writer waits at the row and then sees the first one's `written_at`: the interval holds
-    under parallel writes. On SQLite writers come one after the other anyhow.
+    under parallel writes. On SQLite writers come one after the other anyhow; there RETURNING sees nothing of the other
+    tables (https://sqlite.org/lang_returning.html, 3), so the key is looked up once more by its number.
     """
     settings = "".join(f", {name} = %s, {name}_id = last_entry_id + %s, {name}_at = %s" for name in fields)
     # A moment after which the last write must not lie. With one plan it is a constant and needs no look at the account.
@@ -152,7 +157,8 @@ def _advance_sql(fields: Sequence[str], plan_names: Sequence[str], clock: str, o
         WHERE k.hash = %s AND k.writes AND (k.expires_at IS NULL OR k.expires_at > %s)
             AND platform_latest.channel_id = k.channel_id{" AND k.channel_id = %s" if of_channel else ""}{joined}
             AND ({clock} IS NULL OR {clock} <= {limit} OR {clock} > %s)
-        RETURNING platform_latest.channel_id, last_entry_id, key_noted_at = %s
+        RETURNING platform_latest.channel_id, last_entry_id, key_noted_at = %s,
+            (SELECT used.expires_at IS NOT NULL FROM platform_apikey used WHERE used.id = platform_latest.key_used)
     """  # noqa: S608  names of our own columns
 
 

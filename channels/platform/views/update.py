@@ -47,10 +47,19 @@ def write_one(call: Call) -> HttpResponseBase:
     except MomentTaken:
         raise ApiError(CONFLICT) from None
     if call.format == "json":
-        return answers.json_answer(_shown(written, sent, call), callback=asked.text("callback"))
-    if call.format == "xml":
-        return answers.answer(answers.xml("feed", _shown(written, sent, call)), "xml")
-    return answers.answer(str(written.entry_id))
+        response: HttpResponseBase = answers.json_answer(_shown(written, sent, call), callback=asked.text("callback"))
+    elif call.format == "xml":
+        response = answers.answer(answers.xml("feed", _shown(written, sent, call)), "xml")
+    else:
+        response = answers.answer(str(written.entry_id))
+    return _with_hint(response, written)
+
+
+def _with_hint(response: HttpResponseBase, written: Written) -> HttpResponseBase:
+    """Tell a device that its key is about to end. The header is not in the original, whose clients pass it over."""
+    if written.key_is_retiring:
+        response["Key-Renewal"] = "pending"
+    return response
 
 
 def _shown(written: Written, sent: values.EntryValues, call: Call) -> dict[str, Any]:
@@ -72,7 +81,7 @@ def write_many(call: Call, number: int) -> HttpResponseBase:
     most = channel.account.plan.bulk_limit
     rows = _rows(call, most)
     try:
-        bulk.write_many((asked.text("write_api_key") or asked.key).strip(), channel, rows, now=call.now)
+        written = bulk.write_many((asked.text("write_api_key") or asked.key).strip(), channel, rows, now=call.now)
     except UnknownKey:
         raise ApiError(AUTH_REQUIRED) from None
     except TooEarly:
@@ -83,7 +92,7 @@ def write_many(call: Call, number: int) -> HttpResponseBase:
         raise ApiError(PAYMENT_REQUIRED) from None
     except MomentTaken:
         raise ApiError(CONFLICT) from None
-    return answers.json_answer({"success": True}, status=202)
+    return _with_hint(answers.json_answer({"success": True}, status=202), written)
 
 
 def _rows(call: Call, most: int) -> Sequence[bulk.Row]:
@@ -101,4 +110,5 @@ def _most_bulk_bytes() -> int:
 
 # Not HEAD: it must not store anything.
 update = endpoint(GET=write_one, POST=write_one, head=False, most_bytes=MOST_MESSAGE_BYTES)
-bulk_update = endpoint(POST=write_many, formats=("json", "csv"), most_bytes=_most_bulk_bytes)
+# In JSON also for CSV, as success is: the bare code would not say which entry is wrong.
+bulk_update = endpoint(POST=write_many, formats=("json", "csv"), refuses_in="json", most_bytes=_most_bulk_bytes)

@@ -1,0 +1,42 @@
+"""What the platform says about the use of write keys, taken over into our own rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from channels.models import ALIVE, Channel, ChannelKey, PlatformAccount
+from channels.platforms import KeyUse, PlatformError
+from channels.vault import keyed_hash
+
+
+def note_uses(channels: Iterable[Channel]) -> None:
+    """Ask the platforms when the write keys of these channels were used, and remember it.
+
+    One call per account. Platforms that cannot tell, or are out of reach, are passed over. `channels` come with their
+    accounts selected.
+    """
+    by_account: dict[PlatformAccount, list[Channel]] = defaultdict(list)
+    for channel in channels:
+        by_account[channel.account].append(channel)
+    for account, its_channels in by_account.items():
+        platform = account.on_platform
+        if not platform.can_tell_key_use:
+            continue
+        try:
+            uses = platform.write_key_uses(account.key, [channel.number for channel in its_channels])
+        except PlatformError:
+            continue
+        _take_over(uses, its_channels)
+
+
+def _take_over(uses: Iterable[KeyUse], channels: list[Channel]) -> None:
+    used = {keyed_hash(use.key): use for use in uses if use.first_used_at is not None}
+    changed = []
+    for key in ChannelKey.objects.writing().filter(channel__in=channels, value_hash__in=used, state__in=ALIVE):
+        use = used[key.value_hash]
+        if key.first_used_at is None or key.last_used_at != use.last_used_at:
+            key.first_used_at = key.first_used_at or use.first_used_at
+            key.last_used_at = use.last_used_at
+            changed.append(key)
+    ChannelKey.objects.bulk_update(changed, ["first_used_at", "last_used_at"], batch_size=500)

@@ -1,0 +1,214 @@
+"""A renewal: the replacement of a channel's write key, from the intent to the end of the old key."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from channels.errors import IllegalMove
+
+
+class RenewalState(models.TextChoices):
+    """The life of a renewal. See `RENEWAL_MOVES` for what may follow what."""
+
+    STARTED = "started", _("started")
+    OVERLAP = "overlap", _("both keys are good")
+    DONE = "done", _("done")
+    FAILED = "failed", _("given up")
+
+
+OPEN = (RenewalState.STARTED, RenewalState.OVERLAP)
+RENEWAL_MOVES: dict[RenewalState, frozenset[RenewalState]] = {
+    RenewalState.STARTED: frozenset({RenewalState.OVERLAP, RenewalState.DONE, RenewalState.FAILED}),
+    RenewalState.OVERLAP: frozenset({RenewalState.DONE}),
+    RenewalState.DONE: frozenset(),
+    RenewalState.FAILED: frozenset(),
+}
+
+# How long to wait after each failed try; the last one from then on.
+AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+
+
+class RenewalQuerySet(models.QuerySet["Renewal"]):
+    """Renewals, narrowed."""
+
+    def open(self) -> Self:
+        """Return those that are not over."""
+        return self.filter(state__in=OPEN)
+
+    def overlapping(self) -> Self:
+        """Return those whose old and new key are both good."""
+        return self.filter(state=RenewalState.OVERLAP)
+
+    def to_carry_out(self, at: datetime) -> Self:
+        """Return those that wait for the platform and may be tried now."""
+        return self.filter(
+            Q(next_try_at__isnull=True) | Q(next_try_at__lte=at),
+            Q(leased_until__isnull=True) | Q(leased_until__lte=at),
+            state=RenewalState.STARTED,
+        )
+
+    def to_finish(self, at: datetime) -> Self:
+        """Return those whose old key can end: the device has the new one, or the deadline has passed."""
+        return self.overlapping().filter(
+            Q(new_key__acknowledged_at__isnull=False) | Q(new_key__first_used_at__isnull=False) | Q(deadline__lte=at)
+        )
+
+
+class Renewal(models.Model):
+    """One replacement of a channel's write key.
+
+    The row is there before the platform is asked: whoever finds it in the state STARTED asks the platform whether it
+    was done already. An urgent one (somebody revoked the key) has no transitional period, and overrides another.
+    """
+
+    class Outcome(models.TextChoices):
+        USED = "used", _("the device uses the new key")
+        DEADLINE = "deadline", _("the transitional period was over")
+        REVOKED = "revoked", _("the old key was revoked")
+        BY_HAND = "by_hand", _("somebody ended the old key")
+        FOUND = "found", _("the platform had a new key already")
+        OVERRIDDEN = "overridden", _("the key was revoked instead")
+
+    class Trouble(models.TextChoices):
+        OUT_OF_REACH = "out_of_reach", _("The channel platform is out of reach. It is tried again.")
+        BAD_ACCOUNT_KEY = "bad_account_key", _("The channel platform refuses the account key. Enter the new one.")
+        NO_SUCH_CHANNEL = "no_such_channel", _("The channel is no longer on the platform.")
+        CHANNEL_LIMIT = "channel_limit", _("The account has no channel left. It is tried again.")
+        CANNOT = "cannot", _("The channel platform cannot do that.")
+        UNCLEAR = "unclear", _("The channel platform gave an answer that makes no sense. It is tried again.")
+
+    channel = models.ForeignKey(
+        "channels.Channel", on_delete=models.CASCADE, related_name="renewals", verbose_name=_("channel")
+    )
+    urgent = models.BooleanField(_("urgent"), default=False, help_text=_("The old key ends at once."))
+    state = models.CharField(_("state"), max_length=8, choices=RenewalState.choices, default=RenewalState.STARTED)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("started by"),
+        help_text=_("Nobody: the policy."),
+    )
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    overlap = models.DurationField(_("transitional period"))
+    # Set when the platform is about to be asked, so that it is known after a crash, too.
+    deadline = models.DateTimeField(_("the old key ends at the latest"), null=True, blank=True)
+    old_key = models.ForeignKey(
+        "channels.ChannelKey", on_delete=models.CASCADE, related_name="+", verbose_name=_("old key")
+    )
+    new_key = models.OneToOneField(
+        "channels.ChannelKey",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="renewal",
+        verbose_name=_("new key"),
+    )
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices, blank=True)
+    trouble = models.CharField(_("trouble"), max_length=15, choices=Trouble.choices, blank=True)
+    tries = models.PositiveIntegerField(default=0, editable=False)
+    next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    # Who is asking the platform at the moment, until when nobody else may.
+    lease = models.UUIDField(null=True, blank=True, editable=False)
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = RenewalQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("renewal")
+        verbose_name_plural = _("renewals")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "urgent"],
+                condition=Q(state__in=["started", "overlap"]),
+                name="renewal_one_open_a_channel",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["done", "failed"], finished_at__isnull=False)
+                | Q(state__in=["started", "overlap"], finished_at__isnull=True),
+                name="renewal_finished_at_iff_over",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="overlap") | Q(deadline__isnull=False, new_key__isnull=False),
+                name="renewal_overlap_has_a_deadline",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "deadline"], name="renewal_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.channel} ({self.get_state_display()})"
+
+    @property
+    def ends_old_key_at_once(self) -> bool:
+        """Whether there is no transitional period: in an emergency, and when somebody else rotated the key.
+
+        How long the old one stays good on the platform in that case is not known, so nobody may rely on it.
+        """
+        return self.urgent or self.deadline is None
+
+    @property
+    def origin(self) -> str:
+        """How the new key came about, as `ChannelKey.Origin` has it."""
+        if self.deadline is None:
+            return "platform"
+        return "by_hand" if self.by else "by_policy"
+
+    def take_lease(self, length: timedelta) -> bool:
+        """Become the one who asks the platform, for `length`. Return False if somebody else is."""
+        now = timezone.now()
+        mine = uuid.uuid4()
+        taken = (
+            Renewal.objects.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now), pk=self.pk)
+            .filter(state=RenewalState.STARTED)
+            .update(lease=mine, leased_until=now + length, tries=F("tries") + 1)
+        )
+        if taken:
+            self.refresh_from_db()
+        return bool(taken)
+
+    def move_to(self, state: RenewalState, *, at: datetime | None = None, **changes: object) -> bool:
+        """Change the state in the database, with `changes` to other columns; the lease ends.
+
+        Return False if somebody else was faster, or has taken over the lease. Raises IllegalMove for a transition that
+        is not in `RENEWAL_MOVES`.
+        """
+        if state not in RENEWAL_MOVES[RenewalState(self.state)]:
+            raise IllegalMove(self.state, state)
+        changes |= {"state": state, "lease": None, "leased_until": None, "next_try_at": None}
+        if state not in OPEN:
+            changes["finished_at"] = at or timezone.now()
+        moved = Renewal.objects.filter(pk=self.pk, state=self.state, lease=self.lease).update(**changes)
+        if moved:
+            self.refresh_from_db()
+        return bool(moved)
+
+    def give_up(self, **changes: object) -> None:
+        """End a renewal that is STARTED, whoever has the lease."""
+        Renewal.objects.filter(pk=self.pk, state=RenewalState.STARTED).update(
+            state=RenewalState.FAILED,
+            finished_at=timezone.now(),
+            lease=None,
+            leased_until=None,
+            next_try_at=None,
+            **changes,
+        )
+        self.refresh_from_db()
+
+    def put_off(self, trouble: Renewal.Trouble, *, at_least: timedelta = timedelta(0)) -> None:
+        """Give the lease back and try again later, after the platform has had at least that time."""
+        wait = max(AGAIN[0 if self.urgent else min(self.tries, len(AGAIN)) - 1], at_least)
+        Renewal.objects.filter(pk=self.pk, state=RenewalState.STARTED, lease=self.lease).update(
+            lease=None, leased_until=None, next_try_at=timezone.now() + wait, trouble=trouble
+        )
+        self.refresh_from_db()
