@@ -11,7 +11,7 @@ import base64
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import ExpressionWrapper, F, FilteredRelation, Q, QuerySet, TextField
 from django.utils import timezone
@@ -20,11 +20,20 @@ from channels import vault
 from channels.models import ChannelKey, KeyState
 from channels.platforms import platform_named
 from devices.compiled import CompiledQuery
-from devices.envelope import Payload, seal
+from devices.envelope import Payload, RegistrationKeyText, seal
 from devices.errors import KeyNotGood, PolicyRefuses
 from devices.models import Device, DeviceContact
 
 CONTACT_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Successor:
+    """The registration key that a device shall use from now on. Its secret half is still encrypted."""
+
+    pk: int
+    lookup: str
+    encrypted_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,13 +53,17 @@ class KnownDevice:
     valid_until: datetime | None
     """When the key before this one ends, while there is one."""
     asked_at: datetime | None
+    asked_with: int | None
     told_at: datetime | None
     acknowledged_at: datetime | None
+    successor: Successor | None
+    """What takes the place of the registration key, while that is being renewed."""
 
     @property
     def etag(self) -> str:
         """Names the versions of what an envelope would carry, never the keys themselves."""
-        return f'{self._etag_start}{self.registration_key_id}"'
+        renewed = f"-{self.successor.pk}" if self.successor else ""
+        return f'{self._etag_start}{self.registration_key_id}{renewed}"'
 
     def envelope(self, *, nonce: str | None = None, at: datetime | None = None) -> str:
         """Return a fresh envelope for the device: a compact JWE."""
@@ -63,9 +76,15 @@ class KnownDevice:
             issued_at=at or timezone.now(),
             nonce=nonce,
             valid_until=self.valid_until,
+            registration_key=self._new_registration_key(),
         )
         envelope_key = base64.b64decode(vault.decrypt(self.encrypted_envelope_key))
         return seal(payload, key=envelope_key, lookup=self.lookup)
+
+    def _new_registration_key(self) -> RegistrationKeyText | None:
+        if self.successor is None:
+            return None
+        return RegistrationKeyText(self.successor.lookup, vault.decrypt(self.successor.encrypted_secret))
 
     def note_request(self, etags: Collection[str], *, is_answered: bool) -> None:
         """Remember that the device has asked, sending these ETags, and whether it gets an envelope (else a 304).
@@ -73,8 +92,9 @@ class KnownDevice:
         An ETag of the current key's version is the device's word that it has the key, whatever else has changed.
         """
         now = timezone.now()
-        if self.asked_at is None or self.asked_at <= now - CONTACT_EVERY:
-            _record_contact(self.pk, now, first=self.asked_at is None)
+        is_stale = self.asked_at is None or self.asked_at <= now - CONTACT_EVERY
+        if is_stale or self.asked_with != self.registration_key_id:
+            _record_contact(self.pk, now, self.registration_key_id, first=self.asked_at is None)
         changes = {}
         if is_answered and self.told_at is None:
             changes["told_at"] = now
@@ -94,89 +114,150 @@ def find(*, lookup: str, serial: str) -> KnownDevice | None:
     Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key of a customer that is
     suspended, or of another part of the customer than the one that the device is in.
     """
-    row = _KNOWN.first(serial=serial, lookup=lookup)
-    if row is None:
+    found = _KNOWN.first(serial=serial, lookup=lookup)
+    if found is None:
         return None
-    (pk, number, platform, version, write_key, key_pk, envelope_key, expires_at, revoked_at, *where) = row
-    key_lft, key_rght, device_lft, device_rght, registered_with, asked_at, suspended_at, *renewal = where
+    row = _Row(*found)
     now = timezone.now()
-    if revoked_at is not None or (expires_at is not None and expires_at <= now):
+    if row.key_revoked_at is not None or (row.key_expires_at is not None and row.key_expires_at <= now):
         raise KeyNotGood
-    if suspended_at is not None:
+    if row.suspended_at is not None:
         raise PolicyRefuses.suspended()
-    if registered_with != key_pk and not (key_lft <= device_lft and device_rght <= key_rght):
+    if not row.came_with_this_key and not (row.key_lft <= row.device_lft and row.device_rght <= row.key_rght):
         raise PolicyRefuses(
             "A device with this serial number is in another part of the organization. "
             "Ask a manager to move it, or use that part's registration key."
         )
-    if number is None or version is None:
+    if row.channel_number is None or row.key_version is None:
         return None
-    write_key_id, told_at, acknowledged_at, valid_until = renewal
     return KnownDevice(
-        pk=pk,
+        pk=row.pk,
         serial=serial,
-        channel_number=number,
-        platform=platform,
-        key_version=version,
-        registration_key_id=key_pk,
+        channel_number=row.channel_number,
+        platform=row.platform,
+        key_version=row.key_version,
+        registration_key_id=row.key,
         lookup=lookup,
-        encrypted_write_key=write_key,
-        encrypted_envelope_key=envelope_key,
-        write_key_id=write_key_id,
-        valid_until=valid_until if valid_until and valid_until > now else None,
-        asked_at=asked_at,
-        told_at=told_at,
-        acknowledged_at=acknowledged_at,
+        encrypted_write_key=row.write_key,
+        encrypted_envelope_key=row.envelope_key,
+        write_key_id=row.write_key_id,
+        valid_until=row.valid_until if row.valid_until and row.valid_until > now else None,
+        asked_at=row.asked_at,
+        asked_with=row.asked_with,
+        told_at=row.told_at,
+        acknowledged_at=row.acknowledged_at,
+        successor=row.good_successor(now),
     )
 
 
-def _known(serial: str, lookup: str) -> QuerySet[Device, tuple[Any, ...]]:
-    return (
-        Device.objects.filter(serial=serial, customer__all_registration_keys__lookup=lookup)
-        .annotate(
-            write_key=FilteredRelation(
-                "channel__keys",
-                condition=Q(channel__keys__kind=ChannelKey.Kind.WRITE, channel__keys__state=KeyState.CURRENT),
-            ),
-            retiring=FilteredRelation(
-                "channel__keys",
-                condition=Q(channel__keys__kind=ChannelKey.Kind.WRITE, channel__keys__state=KeyState.RETIRING),
-            ),
-        )
-        .values_list(
-            "pk",
-            "channel__number",
-            "channel__account__platform",
-            "write_key__version",
-            _still_encrypted("write_key__value"),
-            "customer__all_registration_keys__pk",
-            _still_encrypted("customer__all_registration_keys__envelope_key_base64"),
-            "customer__all_registration_keys__expires_at",
-            "customer__all_registration_keys__revoked_at",
-            "customer__all_registration_keys__organization__lft",
-            "customer__all_registration_keys__organization__rght",
-            "organization__lft",
-            "organization__rght",
-            "registered_with",
-            "contact__asked_at",
-            "customer__suspended_at",
-            "write_key__pk",
-            "write_key__told_at",
-            "write_key__acknowledged_at",
-            "retiring__valid_until",
-        )
-    )
+class _Row(NamedTuple):
+    """What the one SELECT returns: `_COLUMNS` in this order. Secrets are still encrypted."""
 
+    pk: int
+    channel_number: int | None
+    platform: str
+    key_version: int | None
+    write_key: str
+    write_key_id: int
+    told_at: datetime | None
+    acknowledged_at: datetime | None
+    valid_until: datetime | None
+    key: int
+    key_first: int | None
+    envelope_key: str
+    key_expires_at: datetime | None
+    key_revoked_at: datetime | None
+    key_lft: int
+    key_rght: int
+    device_lft: int
+    device_rght: int
+    registered_with: int | None
+    registered_with_first: int | None
+    asked_at: datetime | None
+    asked_with: int | None
+    suspended_at: datetime | None
+    successor: int | None
+    successor_lookup: str
+    successor_secret: str
+    successor_expires_at: datetime | None
+    successor_revoked_at: datetime | None
 
-_KNOWN = CompiledQuery(_known, "serial", "lookup")
+    @property
+    def came_with_this_key(self) -> bool:
+        """Whether the device registered with the key that it asks with, or with one that this is a renewal of."""
+        if self.registered_with is None:
+            return False
+        return (self.key_first or self.key) == (self.registered_with_first or self.registered_with)
+
+    def good_successor(self, now: datetime) -> Successor | None:
+        if self.successor is None or self.successor_revoked_at is not None:
+            return None
+        if self.successor_expires_at is not None and self.successor_expires_at <= now:
+            return None
+        return Successor(self.successor, self.successor_lookup, self.successor_secret)
 
 
 def _still_encrypted(column: str) -> ExpressionWrapper[Any]:
     return ExpressionWrapper(F(column), output_field=TextField())
 
 
-def _record_contact(device: int, at: datetime, *, first: bool) -> None:
+_KEY = "customer__all_registration_keys"
+_COLUMNS: dict[str, Any] = {
+    "pk": "pk",
+    "channel_number": "channel__number",
+    "platform": "channel__account__platform",
+    "key_version": "write_key__version",
+    "write_key": _still_encrypted("write_key__value"),
+    "write_key_id": "write_key__pk",
+    "told_at": "write_key__told_at",
+    "acknowledged_at": "write_key__acknowledged_at",
+    "valid_until": "retiring__valid_until",
+    "key": f"{_KEY}__pk",
+    "key_first": f"{_KEY}__first",
+    "envelope_key": _still_encrypted(f"{_KEY}__envelope_key_base64"),
+    "key_expires_at": f"{_KEY}__expires_at",
+    "key_revoked_at": f"{_KEY}__revoked_at",
+    "key_lft": f"{_KEY}__organization__lft",
+    "key_rght": f"{_KEY}__organization__rght",
+    "device_lft": "organization__lft",
+    "device_rght": "organization__rght",
+    "registered_with": "registered_with",
+    "registered_with_first": "registered_with__first",
+    "asked_at": "contact__asked_at",
+    "asked_with": "contact__asked_with",
+    "suspended_at": "customer__suspended_at",
+    "successor": f"{_KEY}__successor",
+    "successor_lookup": f"{_KEY}__successor__lookup",
+    "successor_secret": _still_encrypted(f"{_KEY}__successor__secret"),
+    "successor_expires_at": f"{_KEY}__successor__expires_at",
+    "successor_revoked_at": f"{_KEY}__successor__revoked_at",
+}
+
+
+def _known(serial: str, lookup: str) -> QuerySet[Device, tuple[Any, ...]]:
+    """The device of that serial and the customer's registration key of that lookup half, in one row."""
+    return (
+        Device.objects.filter(**{"serial": serial, f"{_KEY}__lookup": lookup})
+        .annotate(
+            write_key=_write_key_that_is(KeyState.CURRENT),
+            retiring=_write_key_that_is(KeyState.RETIRING),
+        )
+        .values_list(*(_COLUMNS[name] for name in _Row._fields))
+    )
+
+
+def _write_key_that_is(state: KeyState) -> FilteredRelation:
+    """A channel has at most one write key that is current, and one that is retiring: the database sees to it."""
+    kind = ChannelKey.Kind.WRITE
+    return FilteredRelation("channel__keys", condition=Q(channel__keys__kind=kind, channel__keys__state=state))
+
+
+_KNOWN = CompiledQuery(_known, "serial", "lookup")
+
+
+def _record_contact(device: int, at: datetime, registration_key: int, *, first: bool) -> None:
+    said = {"asked_at": at, "asked_with_id": registration_key}
     if first:
-        DeviceContact.objects.update_or_create(device_id=device, defaults={"asked_at": at})
+        DeviceContact.objects.update_or_create(device_id=device, defaults=said)
     else:
-        DeviceContact.objects.filter(device_id=device).update(asked_at=at)
+        DeviceContact.objects.filter(device_id=device).update(**said)

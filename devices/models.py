@@ -11,7 +11,8 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import NullIf
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -48,10 +49,18 @@ class RegistrationKeyQuerySet(models.QuerySet["RegistrationKey"]):
         """Return the keys that the device endpoint accepts."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=at or timezone.now()), revoked_at__isnull=True)
 
+    def renewed(self) -> Self:
+        """Return the keys that have a successor and still serve the devices that know them."""
+        return self.good().filter(successor__isnull=False)
+
     def take_use(self, key: RegistrationKey) -> bool:
-        """Count one more device; return False when the limit is reached, also if several come at once."""
+        """Count one more device; return False when the limit is reached, also if several come at once.
+
+        A key that has been renewed lets in no new device either.
+        """
+        good = self.good().filter(successor__isnull=True)
         return bool(
-            self.filter(Q(use_limit__isnull=True) | Q(uses__lt=F("use_limit")), pk=key.pk).update(uses=F("uses") + 1)
+            good.filter(Q(use_limit__isnull=True) | Q(uses__lt=F("use_limit")), pk=key.pk).update(uses=F("uses") + 1)
         )
 
     def give_back_use(self, key: RegistrationKey) -> None:
@@ -94,6 +103,22 @@ class RegistrationKey(models.Model):
     use_limit = models.PositiveIntegerField(_("devices at most"), null=True, blank=True)
     uses = models.PositiveIntegerField(_("devices so far"), default=0, editable=False)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    # A renewal: the successor of a key is always the newest of its line, so that a device that was away for several
+    # renewals takes one step. All keys of a line know its first.
+    successor = models.ForeignKey(
+        "self",
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="predecessors",
+        verbose_name=_("renewed by"),
+    )
+    first = models.ForeignKey(
+        "self", on_delete=models.RESTRICT, null=True, blank=True, editable=False, related_name="+"
+    )
+    renewed_at = models.DateTimeField(_("renewed"), null=True, blank=True, editable=False)
+    ends_when_moved = models.BooleanField(_("ends when all devices have the new one"), default=False, editable=False)
 
     objects = RegistrationKeyQuerySet.as_manager()
 
@@ -159,6 +184,15 @@ class RegistrationKey(models.Model):
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
 
     @property
+    def line(self) -> int:
+        """What all renewals of one key have in common: the primary key of the first."""
+        return self.first_id or self.pk
+
+    @property
+    def lets_in_new_devices(self) -> bool:
+        return self.is_good and self.successor_id is None and not self.is_used_up
+
+    @property
     def is_used_up(self) -> bool:
         return self.use_limit is not None and self.uses >= self.use_limit
 
@@ -187,6 +221,16 @@ class DeviceQuerySet(models.QuerySet["Device"]):
             organization__lft__gte=organization.lft,
             organization__rght__lte=organization.rght,
         )
+
+    def that_use(self, key: int) -> Self:
+        """Return the devices that asked last with the registration key of this primary key, or came with it."""
+        return self.filter(Q(contact__asked_with=key) | Q(contact__asked_with__isnull=True, registered_with=key))
+
+    def that_use_line_of(self, key: RegistrationKey) -> Self:
+        """Return the devices that asked last with `key` or another renewal of the same one, or came with it."""
+        asked_with = Q(contact__asked_with=key.line) | Q(contact__asked_with__first=key.line)
+        came_with = Q(registered_with=key.line) | Q(registered_with__first=key.line)
+        return self.filter(asked_with | Q(contact__asked_with__isnull=True) & came_with)
 
 
 class Device(models.Model):
@@ -226,6 +270,9 @@ class Device(models.Model):
             models.UniqueConstraint(fields=["customer", "serial"], name="device_serial_unique_in_customer"),
         ]
 
+    BY_NAME = (NullIf("name", Value("")).asc(nulls_last=True), "serial")
+    """The order of a list: by name, and those without one, which are shown by their serial number, last."""
+
     def __str__(self) -> str:
         return self.name or self.serial
 
@@ -260,6 +307,13 @@ class DeviceContact(models.Model):
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, related_name="contact", verbose_name=_("device"))
     asked_at = models.DateTimeField(_("last asked"))
+    asked_with = models.ForeignKey(
+        RegistrationKey,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="contacts",
+        verbose_name=_("with the registration key"),
+    )
 
     class Meta:
         verbose_name = _("contact")

@@ -83,6 +83,8 @@ def _claim(key: RegistrationKey, serial: str, lease: uuid.UUID, length: timedelt
     known_device = Device.objects.filter(customer=key.customer, serial=serial).first()
     if known_device is not None:
         return known_device
+    if key.successor_id is not None:
+        raise KeyNotGood  # the new one is in the portal, for whoever has the device in hand
     with transaction.atomic():
         # The UPDATE makes registrations with one key wait for each other: the limit holds when many come at once.
         if not RegistrationKey.objects.take_use(key):
@@ -101,7 +103,7 @@ def _claim(key: RegistrationKey, serial: str, lease: uuid.UUID, length: timedelt
             },
         )
         if is_new:
-            DeviceContact.objects.create(device=device, asked_at=now)
+            DeviceContact.objects.create(device=device, asked_at=now, asked_with=key)
         else:
             RegistrationKey.objects.give_back_use(key)
     return device
