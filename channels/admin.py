@@ -11,8 +11,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import OuterRef, Prefetch, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -25,7 +23,18 @@ from channels.platforms import PlatformError, platform_named
 from channels.vault import CannotDecrypt
 from orgs.audit import address_of
 from orgs.models import Organization
-from orgs.operators import MASK, NOTHING, OperatorAdmin, ReadOnlyAdmin, count, link, link_to, link_to_list, operator
+from orgs.operators import (
+    MASK,
+    NOTHING,
+    OperatorAdmin,
+    ReadOnlyAdmin,
+    count,
+    link,
+    link_to,
+    link_to_list,
+    operator,
+    when,
+)
 
 if TYPE_CHECKING:
     _AccountForm = forms.ModelForm[PlatformAccount]
@@ -47,7 +56,7 @@ class AccountForm(_AccountForm):
     """An account whose key can be set but not read."""
 
     new_key = forms.CharField(
-        label=_("account API key"),
+        label=_("New account API key"),
         max_length=64,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
@@ -211,9 +220,8 @@ class ChannelAdmin(ReadOnlyAdmin[Channel]):
     def renew_write_keys(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
         def renew(channel: Channel) -> str:
             begun = renewal.renew(channel, by=operator(request), address=address_of(request))
-            return begun.get_trouble_display() or gettext(
-                "The key is renewed. The old one is good until {when}."
-            ).format(when=localize(begun.deadline and timezone.localtime(begun.deadline)))
+            done = gettext("The key is renewed. The old one is good until {when}.").format(when=when(begun.deadline))
+            return begun.get_trouble_display() or done
 
         self._each(request, queryset, renew)
 
@@ -273,7 +281,7 @@ class RenewalAdmin(ReadOnlyAdmin[Renewal]):
     """Renewals of write keys: how far they are and what is in the way."""
 
     list_display = (
-        "channel_link", "customer", "state", "urgent", "by", "started_at", "deadline", "outcome", "trouble",
+        "started_at", "channel_link", "customer", "state", "urgent", "by", "deadline", "outcome", "trouble",
         "finished_at",
     )  # fmt: skip
     list_filter = ("state", "urgent", "outcome", "trouble", "started_at")

@@ -84,7 +84,10 @@ class OrganizationForm(_OrganizationForm):
 
 @admin.register(Organization)
 class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAdmin):
-    """The tree, newest customers first. mptt's own saving, moving and deleting are not used: they do not lock."""
+    """The tree, newest customers first, with counts of what is here and below.
+
+    mptt's own saving, moving and deleting are not used: they do not lock.
+    """
 
     form = OrganizationForm  # type: ignore[assignment]  # mptt's own would hide a bad choice instead of refusing it.
     change_list_template = "admin/change_list.html"  # mptt's indents with style attributes, which the CSP forbids.
@@ -165,7 +168,7 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
         depth = organization.level
         return f"{EM_SPACE * (depth - 1)}└ {organization.name}" if depth else organization.name
 
-    @admin.display(description=_("people, here and below"))
+    @admin.display(description=_("people"))
     def people(self, organization: Any) -> SafeString | str:
         return link_to_list(Membership, organization.people, **{AtOrBelowFilter.parameter_name: organization.pk})
 

@@ -105,7 +105,8 @@ class UserAdmin(OperatorAdmin[User], _UserAdmin):
     date_hierarchy = "date_joined"
     ordering = ("email",)
     readonly_fields = ("last_login", "date_joined", "password_state", "address_confirmed")
-    filter_horizontal = ("groups",)
+    filter_horizontal = ()
+    autocomplete_fields = ("groups",)
     inlines = (PlacesInline,)
     fieldsets = (
         (None, {"fields": ("email", "address_confirmed", "given_name", "family_name", "password_state")}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin, messages
@@ -15,6 +16,8 @@ from django.db.models import F, Func, IntegerField, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -143,6 +146,11 @@ def _in_words(message: Any) -> str:
         return message
     changes = [change for part in message for change in part.values()]
     return ", ".join(str(field) for change in changes for field in change.get("fields", ()))
+
+
+def when(moment: datetime | None) -> str:
+    """Return a moment as Django's own columns show it, or a dash for never."""
+    return localize(timezone.localtime(moment)) if moment else NOTHING
 
 
 def link(thing: models.Model | None, text: object = None) -> SafeString | str:

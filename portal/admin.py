@@ -21,7 +21,7 @@ from devices.read_rights import end_lost_read_keys
 from orgs.admin import OrganizationAdmin
 from orgs.admin_people import MembershipAdmin, UserAdmin
 from orgs.models import Membership, Organization, User
-from orgs.operators import NOTHING, AtOrBelowFilter, at_or_below_outer, count, link, link_to, link_to_list
+from orgs.operators import NOTHING, AtOrBelowFilter, at_or_below_outer, count, link, link_to, link_to_list, when
 
 admin.site.unregister([Organization, Membership, User, Channel])
 
@@ -70,13 +70,13 @@ class CustomerAdmin(OrganizationAdmin):
     def move(self, organization: Organization, *, below: Organization) -> None:
         move_organization(organization, below=below)
 
-    @admin.display(description=_("devices, here and below"))
+    @admin.display(description=_("devices"))
     def devices(self, organization: Any) -> SafeString | str:
         return link_to_list(Device, organization.device_count, **{AtOrBelowFilter.parameter_name: organization.pk})
 
     @admin.display(description=_("last asked"))
-    def last_asked(self, organization: Any) -> Any:
-        return organization.last_asked_at or NOTHING
+    def last_asked(self, organization: Any) -> str:
+        return when(organization.last_asked_at)
 
     @admin.display(description=_("account"))
     def account(self, organization: Any) -> SafeString | str:

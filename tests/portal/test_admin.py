@@ -147,6 +147,7 @@ def test_every_page_opens_and_shows_no_secret(
         assert response.status_code == 200 if _reads(model, url) else response.status_code in (200, 403), url
         html = response.content.decode()
         assert not [secret for secret in plain if secret in html], url
+        assert not re.search(r"<a [^>]*>\s*<a ", html), f"a link inside a link: {url}"
 
 
 def test_the_first_page_opens(as_operator: Client, everything: Cast) -> None:
