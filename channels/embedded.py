@@ -34,6 +34,7 @@ class Embedded:
     can_create_accounts = True
     can_rotate_write_keys = True
     can_add_read_keys = True
+    can_renew_account_keys = True
     can_tell_key_use = True
 
     def validate_account(self, account_key: str) -> None:

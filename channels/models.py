@@ -145,11 +145,15 @@ class ChannelKeyQuerySet(models.QuerySet["ChannelKey"]):
 
     def of_the_portal(self) -> Self:
         """Return the read keys with which the portal itself reads, for charts and last values."""
-        return self.current().reading().held_by_nobody()
+        return self.current().reading().held_by_nobody().exclude(origin=ChannelKey.Origin.FOR_PROGRAM)
+
+    def for_programs(self) -> Self:
+        """Return the read keys that managers made for programs."""
+        return self.current().reading().filter(origin=ChannelKey.Origin.FOR_PROGRAM)
 
 
 class ChannelKey(models.Model):
-    """A write key, or a read key that belongs to one person (or, without a holder, to the portal)."""
+    """A write key, or a read key that belongs to one person, to a program that `note` names, or to the portal."""
 
     class Kind(models.TextChoices):
         WRITE = "write", _("write key")
@@ -161,6 +165,7 @@ class ChannelKey(models.Model):
         BY_POLICY = "by_policy", _("renewed by the policy")
         PLATFORM = "platform", _("renewed on the platform itself")
         SHOWN = "shown", _("made when first shown")
+        FOR_PROGRAM = "program", _("made for a program")
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="keys", verbose_name=_("channel"))
     kind = models.CharField(_("kind"), max_length=5, choices=Kind.choices)
@@ -178,6 +183,7 @@ class ChannelKey(models.Model):
         related_name="read_keys",
         verbose_name=_("belongs to"),
     )
+    note = models.CharField(_("note"), max_length=255, blank=True)
     origin = models.CharField(_("origin"), max_length=12, choices=Origin.choices, default=Origin.REGISTRATION)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -103,6 +103,7 @@ class Platform(Protocol):
     can_create_accounts: bool
     can_rotate_write_keys: bool
     can_add_read_keys: bool
+    can_renew_account_keys: bool
     can_tell_key_use: bool
 
     def validate_account(self, account_key: str) -> None:
@@ -110,6 +111,9 @@ class Platform(Protocol):
 
     def create_account(self, name: str) -> str:
         """Create an account and return its key. Raises CannotDo where people must do that by hand."""
+
+    def renew_account_key(self, account_key: str) -> str:
+        """Return a new key for the account; the old one is dead at once. Raises CannotDo."""
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""

@@ -45,6 +45,7 @@ class ThingSpeak:
     can_create_accounts = False
     can_rotate_write_keys = False
     can_add_read_keys = False
+    can_renew_account_keys = False
     can_tell_key_use = False
 
     def __init__(self, url: str, line: Line | None = None) -> None:
@@ -59,6 +60,10 @@ class ThingSpeak:
     def create_account(self, name: str) -> str:
         """Raise CannotDo: people open ThingSpeak accounts themselves."""
         raise CannotDo("ThingSpeak accounts are opened on ThingSpeak's own pages.")
+
+    def renew_account_key(self, account_key: str) -> str:
+        """Raise CannotDo: people renew it under My Profile."""
+        raise CannotDo("ThingSpeak's account key is renewed on ThingSpeak's own pages.")
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached.

@@ -7,30 +7,47 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from channels.models import Channel
 from channels.platforms import Feed
-from devices.latest import FIELD
+from devices.latest import FIELD, feed_of
 from devices.models import Device
 
 MOST_RESULTS = 8000
 MOST_DAYS = 366
+MOST_ENTRIES = 10**9 - 1
+USUAL_RESULTS = 60
+A_FEW = 100
 
 
 @dataclass(frozen=True)
 class FeedQuery:
-    """How much of a feed is wanted: the newest `results` entries, those of the last `days` only if that is given."""
+    """How much of a feed is wanted.
+
+    The newest `results` entries; those of the last `days` only, and those from the entry number `since` on only, where
+    that is given.
+    """
 
     results: int
-    days: int | None
+    days: int | None = None
+    since: int | None = None
 
     @classmethod
     def read(cls, parameters: Mapping[str, str]) -> FeedQuery:
         """Read the address's parameters as ThingSpeak does: what is no number or out of range is as if not there."""
         days = _between(parameters.get("days"), 1, MOST_DAYS)
         results = _between(parameters.get("results"), 1, MOST_RESULTS)
-        return cls(results or (MOST_RESULTS if days else 60), days)
+        since = _between(parameters.get("start_entry_id"), 1, MOST_ENTRIES)
+        return cls(results or (MOST_RESULTS if days else USUAL_RESULTS), days, since)
 
-    def start(self, now: datetime) -> datetime | None:
-        return now - timedelta(days=self.days) if self.days else None
+    def ask(self, channel: Channel, now: datetime) -> Feed:
+        """Return the feed as the platform has it. Raises PlatformError."""
+        start = now - timedelta(days=self.days) if self.days else None
+        if self.since is not None and self.results > A_FEW:
+            # A chart that is kept up to date lacks a few entries as a rule, not all of its days.
+            feed = feed_of(channel, results=A_FEW, start=start)
+            if not feed.entries or feed.entries[0].entry_id <= self.since or len(feed.entries) < A_FEW:
+                return feed
+        return feed_of(channel, results=self.results, start=start)
 
 
 def _between(text: str | None, least: int, most: int) -> int | None:
@@ -40,7 +57,7 @@ def _between(text: str | None, least: int, most: int) -> int | None:
     return min(number, most) if number >= least else None
 
 
-def as_json(device: Device, feed: Feed) -> dict[str, Any]:
+def as_json(device: Device, feed: Feed, query: FeedQuery) -> dict[str, Any]:
     """Return the feed of the temperature field in the shape of ThingSpeak's /channels/<id>/fields/1.json."""
     name = f"field{FIELD}"
     return {
@@ -57,5 +74,6 @@ def as_json(device: Device, feed: Feed) -> dict[str, Any]:
                 name: entry.values.get(FIELD),
             }
             for entry in feed.entries
+            if entry.entry_id >= (query.since or 0)
         ],
     }

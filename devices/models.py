@@ -11,7 +11,8 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import NullIf
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -269,6 +270,9 @@ class Device(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["customer", "serial"], name="device_serial_unique_in_customer"),
         ]
+
+    BY_NAME = (NullIf("name", Value("")).asc(nulls_last=True), "serial")
+    """The order of a list: by name, and those without one, which are shown by their serial number, last."""
 
     def __str__(self) -> str:
         return self.name or self.serial

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from devices import views, views_keys, views_manage, views_organizations
+from devices import views, views_keys, views_manage, views_organizations, views_program_keys
 
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
@@ -12,6 +12,12 @@ urlpatterns = [
     path("devices/<int:pk>/read-key/", views.read_key, name="device_read_key"),
     path("devices/<int:pk>/feed.json", views.feed, name="device_feed"),
     path("devices/<int:pk>/values/", views.values, name="device_values"),
+    path("devices/<int:pk>/program-keys/", views_program_keys.program_keys_of, name="device_program_keys"),
+    path(
+        "devices/<int:pk>/program-keys/<int:key>/revoke/",
+        views_program_keys.revoke,
+        name="device_program_key_revoke",
+    ),
     path("devices/<int:pk>/edit/", views_manage.edit, name="device_edit"),
     path("devices/<int:pk>/move/", views_manage.move, name="device_move"),
     path("organizations/", views_organizations.organizations, name="organizations"),

@@ -20,7 +20,7 @@ from devices.latest import FIELD, feed_of
 from devices.models import Device
 from devices.readings import UNIT, as_people_read_it, readings_of
 from orgs import access
-from orgs.http import PersonRequest, breadcrumbs
+from orgs.http import PersonRequest, breadcrumbs, note
 
 CARDS_A_PAGE = 12
 VALUES_SHOWN = 20
@@ -35,7 +35,7 @@ def _visible(request: PersonRequest, pk: int) -> Device:
 
 def _page_of_mine(request: PersonRequest) -> Page[Device]:
     devices = Device.objects.visible_to(request.user).select_related("organization", "channel__account")
-    in_order = devices.order_by("organization__tree_id", "organization__lft", "name", "serial")
+    in_order = devices.order_by("organization__tree_id", "organization__lft", *Device.BY_NAME)
     return Paginator(in_order, CARDS_A_PAGE).get_page(request.GET.get("page"))
 
 
@@ -48,6 +48,7 @@ def mine(request: PersonRequest) -> HttpResponse:
         "readings": readings_of(list(page), timezone.now()),
         "managed": access.managed_organizations(request.user).order_by("tree_id", "lft").first(),
         "belongs_somewhere": access.visible_organizations(request.user).exists(),
+        "suspended": access.suspended_customers_of(request.user),
     }
     return render(request, "devices/mine.html", context)
 
@@ -96,6 +97,7 @@ def read_key(request: PersonRequest, pk: int) -> HttpResponse:
     except PlatformError:
         shown["key_problem"] = _("The channel platform is out of reach at the moment. Please try again in a minute.")
     else:
+        note(request, "read_key.shown", about=device, organization=device.organization)
         platform = device.channel.account.on_platform
         shown["graph"] = platform.chart_url(device.channel.number, FIELD, api_key=shown["key"], **GRAPH)
     if request.htmx:
@@ -113,11 +115,11 @@ def feed(request: PersonRequest, pk: int) -> HttpResponse:
     if device.channel is None:
         return JsonResponse(_refusal(_("The device has no channel yet.")), status=404, headers=no_store)
     try:
-        found = feed_of(device.channel, results=query.results, start=query.start(timezone.now()))
+        found = query.ask(device.channel, timezone.now())
     except PlatformError:
         message = _("The channel platform is out of reach at the moment.")
         return JsonResponse(_refusal(message), status=503, headers=no_store | {"Retry-After": "30"})
-    return JsonResponse(as_json(device, found), headers=no_store, json_dumps_params={"separators": (",", ":")})
+    return JsonResponse(as_json(device, found, query), headers=no_store, json_dumps_params={"separators": (",", ":")})
 
 
 def _refusal(message: str) -> dict[str, Any]:

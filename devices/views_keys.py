@@ -7,17 +7,19 @@ from typing import Any
 import segno
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from devices.forms import NewRegistrationKeyForm
 from devices.models import RegistrationKey
 from orgs import access
-from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.http import PersonRequest, breadcrumbs, note, posted
 
 CONSOLE_LINE = "python -m devices.thermometer configure --registration-key {key} --portal {portal}"
 
@@ -40,6 +42,7 @@ def show(request: PersonRequest, pk: int) -> HttpResponse:
     key = _managed(request, pk)
     if request.method != "POST":
         return redirect(key)
+    note(request, "registration_key.shown", about=key, organization=key.organization)
     template = "devices/_registration_key.html" if request.htmx else "devices/registration_key.html"
     qr = segno.make(key.text, error="m").svg_data_uri(scale=8, border=2)
     return render(request, template, {**_about(request, key, key.text), "qr": qr})
@@ -62,7 +65,9 @@ def new(request: PersonRequest, pk: int) -> HttpResponse:
     organization = get_object_or_404(access.managed_organizations(request.user), pk=pk)
     form = NewRegistrationKeyForm(posted(request))
     if form.is_valid():
-        key = RegistrationKey.issue(organization, by=request.user, **form.cleaned_data)
+        with transaction.atomic():
+            key = RegistrationKey.issue(organization, by=request.user, **form.cleaned_data)
+            note(request, "registration_key.issued", about=key, organization=organization)
         messages.success(request, _("The new registration key is ready. Set it into your devices."))
         return redirect(key)
     path = breadcrumbs(request.user, organization, _("New registration key"))
@@ -76,7 +81,9 @@ def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     """End a registration key, after a question."""
     key = _managed(request, pk)
     if request.method == "POST":
-        key.revoke()
+        with transaction.atomic():
+            key.revoke()
+            note(request, "registration_key.revoked", about=key, organization=key.organization)
         messages.success(request, _("{key} lets no device in any more.").format(key=key))
         return redirect(key.organization)
     context = {
@@ -92,9 +99,12 @@ def _consequences(key: RegistrationKey) -> list[str]:
     told = [_("No new device gets in with this key, from this moment on.")]
     if devices:
         told.append(
-            _(
-                "{count} devices have registered with it. They go on measuring, but cannot fetch their key again: "
-                "set another registration key into them before that is needed."
+            ngettext(
+                "{count} device has registered with it. It goes on measuring, but cannot fetch its key again: "
+                "set another registration key into it before that is needed.",
+                "{count} devices have registered with it. They go on measuring, but cannot fetch their keys again: "
+                "set another registration key into them before that is needed.",
+                devices,
             ).format(count=devices)
         )
     told.append(_("This cannot be undone. You can make a new key at any time."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from devices.forms import EditDeviceForm, MoveDeviceForm
 from devices.models import Device
-from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.http import PersonRequest, breadcrumbs, note, posted
 
 
 def _managed(request: PersonRequest, pk: int) -> Device:
@@ -23,7 +24,10 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     device = _managed(request, pk)
     form = EditDeviceForm(posted(request), device=device)
     if form.is_valid():
-        device.rename(**form.values)
+        with transaction.atomic():
+            before = device.name
+            device.rename(**form.values)
+            note(request, "device.renamed", about=device, organization=device.organization, before=before)
         messages.success(request, _("The device is now called “{name}”.").format(name=device))
         return redirect(device)
     path = breadcrumbs(request.user, device.organization, device, _("Rename"))
@@ -36,7 +40,10 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
     device = _managed(request, pk)
     form = MoveDeviceForm(posted(request), device=device, user=request.user)
     if form.is_valid():
-        device.move(form.cleaned_data["organization"])
+        with transaction.atomic():
+            before = device.organization.name
+            device.move(form.cleaned_data["organization"])
+            note(request, "device.moved", about=device, organization=device.organization, before=before)
         said = _("“{device}” is now in {organization}. Those who do not see it there have lost their read keys to it.")
         messages.success(request, said.format(device=device, organization=device.organization))
         return redirect(device)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -23,7 +23,7 @@ from devices.readings import readings_of
 from orgs import access
 from orgs.errors import CannotMove, NotEmpty
 from orgs.forms import MoveOrganizationForm
-from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Invitation, Membership, Organization
 
 DEVICES_A_PAGE = 25
@@ -44,7 +44,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
     """One organization: its devices and what is below it; for managers also people, invitations and keys."""
     shown = get_object_or_404(access.visible_organizations(request.user), pk=pk)
     devices = Device.objects.at_or_below(shown).select_related("organization", "channel__account")
-    page = Paginator(devices.order_by("organization__lft", "name", "serial"), DEVICES_A_PAGE).get_page(
+    page = Paginator(devices.order_by("organization__lft", *Device.BY_NAME), DEVICES_A_PAGE).get_page(
         request.GET.get("page")
     )
     branch = tree_below(request.user, shown)
@@ -79,11 +79,16 @@ def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]
 def move(request: PersonRequest, pk: int) -> HttpResponse:
     """Put an organization with all that is in it into another one."""
     moved = _managed(request, pk)
+    if moved.is_customer:
+        messages.error(request, _("The customer itself cannot be moved."))
+        return redirect(moved)
     form = MoveOrganizationForm(posted(request), organization=moved, user=request.user)
     if form.is_valid():
         target = form.cleaned_data["parent"]
         try:
-            move_organization(moved, below=target)
+            with transaction.atomic():
+                move_organization(moved, below=target)
+                note(request, "organization.moved", about=moved, organization=moved, to=target.name)
         except CannotMove as error:
             form.add_error("parent", str(error))
         except IntegrityError:
@@ -100,21 +105,26 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
 def delete(request: PersonRequest, pk: int) -> HttpResponse:
     """Delete an organization, after asking where all that is in it should go."""
     doomed = _managed(request, pk)
+    if doomed.is_customer:
+        messages.error(request, _("A customer is not deleted as an organization but by closing the account."))
+        return redirect(doomed)
     holds = _what_it_holds(doomed)
     form = DeleteOrganizationForm(
         posted(request),
         organization=doomed,
         user=request.user,
-        has_things=any(holds[kind] for kind in ("devices", "keys", "organizations")),
+        has_things=any(holds[kind] for kind in ("devices", "registration_keys", "organizations")),
         has_people=bool(holds["people"]),
     )
     if form.is_valid():
         try:
-            delete_organization(
-                doomed,
-                things_to=form.cleaned_data.get("things_to"),
-                people_to=form.cleaned_data.get("people_to"),
-            )
+            with transaction.atomic():
+                delete_organization(
+                    doomed,
+                    things_to=form.cleaned_data.get("things_to"),
+                    people_to=form.cleaned_data.get("people_to"),
+                )
+                note(request, "organization.deleted", about=doomed, organization=doomed.customer, **holds)
         except (CannotMove, NotEmpty) as error:
             form.add_error(None, str(error))
         else:
@@ -132,7 +142,7 @@ def delete(request: PersonRequest, pk: int) -> HttpResponse:
 def _what_it_holds(organization: Organization) -> dict[str, int]:
     return {
         "devices": Device.objects.filter(organization=organization).count(),
-        "keys": RegistrationKey.objects.filter(organization=organization).count(),
+        "registration_keys": RegistrationKey.objects.filter(organization=organization).count(),
         "organizations": Organization.objects.filter(parent=organization).count(),
         "people": organization.memberships.count(),
         "invitations": Invitation.objects.pending().filter(organization=organization).count(),
@@ -141,7 +151,7 @@ def _what_it_holds(organization: Organization) -> dict[str, int]:
 
 def _consequences(organization: Organization, holds: dict[str, int]) -> list[str]:
     devices = ngettext("{count} device", "{count} devices", holds["devices"])
-    keys = ngettext("{count} registration key", "{count} registration keys", holds["keys"])
+    keys = ngettext("{count} registration key", "{count} registration keys", holds["registration_keys"])
     below = ngettext("{count} organization below it", "{count} organizations below it", holds["organizations"])
     people = ngettext("{count} person", "{count} people", holds["people"])
     invitations = ngettext(
@@ -151,7 +161,12 @@ def _consequences(organization: Organization, holds: dict[str, int]) -> list[str
     )
     in_it = [
         sentence.format(count=holds[kind])
-        for kind, sentence in {"devices": devices, "keys": keys, "organizations": below, "people": people}.items()
+        for kind, sentence in {
+            "devices": devices,
+            "registration_keys": keys,
+            "organizations": below,
+            "people": people,
+        }.items()
         if holds[kind]
     ]
     told = [_("“{name}” is deleted for good.").format(name=organization.name)]

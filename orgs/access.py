@@ -81,7 +81,10 @@ def may_manage(user: User | AnonymousUser, organization: Organization) -> bool:
 
 
 def sees(*, user: str, organization: str) -> Exists:
-    """Return the rule as a condition on rows that hold both: paths to the person's id and to the organization."""
+    """Return the rule as a condition on rows that hold both: paths to the person's id and to the organization.
+
+    A suspension is not looked at: it hides everything for a while and takes nobody's right away.
+    """
     return Exists(
         Membership.objects.current().filter(
             user=OuterRef(user),

@@ -1,300 +1,209 @@
-"""People, their places and invitations, and the audit, for operators."""
+"""The organization tree for operators; people are in `orgs.admin_people`.
+
+Every change of the tree's shape goes through `orgs.tree`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from allauth.account.admin import EmailAddressAdmin
-from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import InlineModelAdmin
-from django.contrib.auth.admin import UserAdmin as DjangosUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.db.models import ProtectedError, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from mptt.admin import MPTTModelAdmin
 
-from orgs import invitations
-from orgs.admin_organizations import MembershipInline
-from orgs.audit import AuditEntry
-from orgs.errors import InvitationNotGood
-from orgs.models import Invitation, Membership, User
+from orgs import tree
+from orgs.admin_people import MembershipInline
+from orgs.errors import CannotMove, OrganizationError
+from orgs.models import Membership, Organization
 from orgs.operators import (
-    NOTHING,
     AtOrBelowFilter,
     CustomerColumn,
     OperatorAdmin,
-    ReadOnlyAdmin,
+    ask_first,
+    at_or_below_outer,
+    count,
     customer_columns,
-    link,
-    operator,
+    link_to_list,
 )
 
 if TYPE_CHECKING:
-    _UserAdmin = DjangosUserAdmin[User]
-    _UserForm = forms.ModelForm[User]
-    _NewUserForm = AdminUserCreationForm[User]
+    _OrganizationForm = forms.ModelForm[Organization]
 else:
-    _UserAdmin, _UserForm, _NewUserForm = DjangosUserAdmin, forms.ModelForm, AdminUserCreationForm
+    _OrganizationForm = forms.ModelForm
+
+EM_SPACE = "\u2003"
 
 
-class PlacesInline(MembershipInline):
-    """The places of one person."""
+class KindFilter(admin.SimpleListFilter):
+    """Customers, suspended ones, or what is inside of customers."""
 
-    fk_name = "user"
-
-
-class UserForm(_UserForm):
-    """A person as an operator may change them."""
-
-    class Meta:
-        model = User
-        fields = ("email", "given_name", "family_name", "is_active", "is_staff", "is_superuser", "groups")
-
-
-class NewUserForm(_NewUserForm):
-    """A new person. The address is confirmed by link at the first log-in."""
-
-    class Meta:
-        model = User
-        fields = ("email", "given_name", "family_name")
-
-
-@admin.register(User)
-class UserAdmin(OperatorAdmin[User], _UserAdmin):
-    """People. They are locked out by switching `active` off; deleting them would forget their keys, not end them."""
-
-    form = UserForm
-    add_form = NewUserForm
-    secret_fields = ("password",)
-    list_display = ("email", "name", "places", "address_confirmed", "last_login", "is_active", "is_staff")
-    list_filter = ("is_active", "is_staff", "memberships__relation", "last_login", "groups")
-    search_fields = ("email", "given_name", "family_name", "memberships__organization__name")
-    search_help_text = _("Address, name or organization.")
-    date_hierarchy = "date_joined"
-    ordering = ("email",)
-    readonly_fields = ("last_login", "date_joined", "password_state", "address_confirmed")
-    filter_horizontal = ("groups",)
-    inlines = (PlacesInline,)
-    fieldsets = (
-        (None, {"fields": ("email", "address_confirmed", "given_name", "family_name", "password_state")}),
-        (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
-        (_("Dates"), {"fields": ("last_login", "date_joined")}),
-    )
-    add_fieldsets = (
-        (None, {"fields": ("email", "given_name", "family_name", "usable_password", "password1", "password2")}),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        confirmed = EmailAddress.objects.filter(user=OuterRef("pk"), email__iexact=OuterRef("email"), verified=True)
-        places = Membership.objects.select_related("organization").order_by("pk")
-        annotated = super().get_queryset(request).annotate(is_confirmed=Exists(confirmed))
-        return annotated.prefetch_related(Prefetch("memberships", places))
-
-    def get_inlines(self, request: HttpRequest, obj: User | None) -> tuple[type[InlineModelAdmin[Any, Any]], ...]:
-        return self.inlines if obj else ()
-
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        fields = (*super().get_readonly_fields(request, obj),)
-        # Otherwise whoever may edit people could make themselves all-powerful.
-        return fields if request.user.is_superuser else (*fields, "is_staff", "is_superuser", "groups")
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if "email" in form.changed_data:
-            _make_primary(obj)
-
-    @admin.display(description=_("name"), ordering="family_name")
-    def name(self, user: User) -> str:
-        return user.get_full_name() or NOTHING
-
-    @admin.display(description=_("organizations"))
-    def places(self, user: User) -> SafeString | str:
-        places = ((link(place.organization), place.get_relation_display()) for place in user.memberships.all())
-        return format_html_join(", ", "{} ({})", places) or NOTHING
-
-    @admin.display(description=_("address confirmed"), boolean=True, ordering="is_confirmed")
-    def address_confirmed(self, user: Any) -> bool:
-        return bool(user.is_confirmed)
-
-    @admin.display(description=_("password"))
-    def password_state(self, user: User) -> SafeString | str:
-        if not user.pk:
-            return NOTHING
-        state = gettext("set") if user.has_usable_password() else gettext("none: cannot log in with a password")
-        return format_html(
-            '{} – <a href="{}">{}</a>',
-            state, reverse("admin:auth_user_password_change", args=[user.pk]), gettext("set a new one"),
-        )  # fmt: skip
-
-
-def _make_primary(user: User) -> None:
-    """Let the person log in by the address that an operator has given them, once they have confirmed it by link."""
-    addresses = EmailAddress.objects.filter(user=user)
-    addresses.filter(primary=True).exclude(email__iexact=user.email).delete()
-    if not addresses.filter(email__iexact=user.email).update(primary=True):
-        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=False)
-
-
-admin.site.unregister(EmailAddress)
-
-
-@admin.register(EmailAddress)
-class AddressAdmin(OperatorAdmin[Any], EmailAddressAdmin):
-    """Addresses that people log in by, and whether they have confirmed them."""
-
-    select_related = ("user",)
-    secret_fields = ("user__password",)
-    autocomplete_fields = ("user",)
-    raw_id_fields = ()  # type: ignore[assignment]
-    ordering = ("email",)
-
-
-@admin.register(Membership)
-class MembershipAdmin(CustomerColumn, OperatorAdmin[Membership]):
-    """Who is where, and as what."""
-
-    list_display = ("user", "organization", "customer", "relation", "valid_until", "created_at", "created_by")
-    list_filter = (AtOrBelowFilter, "relation", "valid_until", "created_at")
-    search_fields = ("user__email", "user__given_name", "user__family_name", "organization__name", "customer_name")
-    search_help_text = _("Address or name of a person, organization or customer.")
-    select_related = ("user", "organization", "created_by")
-    secret_fields = ("user__password", "created_by__password")
-    autocomplete_fields = ("user", "organization")
-    readonly_fields = ("customer", "created_at", "created_by")
-    fields = ("user", "organization", "customer", "relation", "valid_until", "created_at", "created_by")
-    ordering = ("-created_at", "-pk")
-    actions = None
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
-        return super().get_queryset(request).annotate(**customer_columns("organization"))
-
-    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
-        return self.fields if obj else ("user", "organization", "relation", "valid_until")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
-        return ("user", "organization", *self.readonly_fields) if obj else self.readonly_fields
-
-    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        if not change:
-            obj.created_by = operator(request)
-        super().save_model(request, obj, form, change)
-
-
-class InvitationStateFilter(admin.SimpleListFilter):
-    """Where an invitation stands."""
-
-    title = _("state")
-    parameter_name = "state"
+    title = _("kind")
+    parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("open", _("open")),
-            ("expired", _("expired")),
-            ("accepted", _("accepted")),
-            ("withdrawn", _("withdrawn")),
-        ]
+        return [("customers", _("customers")), ("suspended", _("suspended customers")), ("parts", _("parts of one"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         match self.value():
-            case "open":
-                return queryset.open()
-            case "expired":
-                return queryset.pending().filter(expires_at__lte=timezone.now())
-            case "accepted":
-                return queryset.filter(accepted_at__isnull=False)
-            case "withdrawn":
-                return queryset.filter(revoked_at__isnull=False)
+            case "customers":
+                return queryset.customers()
+            case "suspended":
+                return queryset.suspended()
+            case "parts":
+                return queryset.filter(parent__isnull=False)
         return queryset
 
 
-@admin.register(Invitation)
-class InvitationAdmin(CustomerColumn, OperatorAdmin[Invitation]):
-    """Offered places. The link is in the mail alone, so an operator can send a new one but never see one."""
+class OrganizationForm(_OrganizationForm):
+    """Name, description and place in the tree, with the tree's refusals beside the field."""
 
-    list_display = ("email", "organization", "customer", "relation", "state", "created_at", "expires_at", "invited_by")
-    list_filter = (AtOrBelowFilter, InvitationStateFilter, "relation", "created_at")
-    search_fields = ("email", "given_name", "family_name", "organization__name", "customer_name", "invited_by__email")
-    search_help_text = _("Address, name, organization, customer, or address of whoever invited.")
-    select_related = ("organization", "invited_by")
-    secret_fields = ("token_hash", "invited_by__password")
-    autocomplete_fields = ("organization",)
-    fields = ("organization", "email", "given_name", "family_name", "relation", "expires_at")
-    readonly_fields = ("customer", "state", "created_at", "accepted_at", "revoked_at", "invited_by")
-    ordering = ("-created_at", "-pk")
-    actions = ("resend", "withdraw")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
-        return super().get_queryset(request).annotate(**customer_columns("organization"))
-
-    def get_fields(self, request: HttpRequest, obj: Invitation | None = None) -> tuple[str, ...]:
-        return (*self.fields, *self.readonly_fields) if obj else self.fields
-
-    def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
-        # What was mailed cannot be changed afterwards; the actions of the list need the right as such.
-        return obj is None and super().has_change_permission(request)
-
-    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
-        sent = invitations.invite(**form.cleaned_data, by=operator(request))
-        obj.pk = sent.pk
-        obj.refresh_from_db()
-
-    @admin.display(description=_("state"))
-    def state(self, invitation: Invitation) -> str:
-        if invitation.accepted_at:
-            return gettext("accepted")
-        if invitation.revoked_at:
-            return gettext("withdrawn")
-        return gettext("expired") if invitation.is_expired else gettext("open")
-
-    @admin.action(description=_("Send a new link"), permissions=["change"])
-    def resend(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
-        self._each(
-            request, queryset, invitations.resend, gettext("A new link was sent to {email}; the old one has ended.")
-        )
-
-    @admin.action(description=_("Withdraw"), permissions=["change"])
-    def withdraw(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
-        self._each(request, queryset, invitations.withdraw, gettext("The invitation of {email} was withdrawn."))
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Invitation], operation: Any, words: str) -> None:
-        for invitation in queryset:
+    def clean_parent(self) -> Organization | None:
+        parent: Organization | None = self.cleaned_data["parent"]
+        if self.instance.pk is None:
+            return parent
+        stored = Organization.objects.get(pk=self.instance.pk)
+        if parent is None:
+            raise ValidationError(_("An organization stays with its customer: choose what it is in."))
+        if parent.pk != stored.parent_id:
             try:
-                operation(invitation)
-            except InvitationNotGood as refusal:
-                self.message_user(request, f"{invitation.email}: {refusal}", messages.ERROR)
-            else:
-                said = words.format(email=invitation.email)
-                self.log_change(request, invitation, said)
-                self.message_user(request, said, messages.SUCCESS)
+                tree.check_move(stored, below=parent)
+            except CannotMove as refusal:
+                raise ValidationError(str(refusal)) from None
+        return parent
 
 
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
-    """What happened. Entries are looked at and never touched."""
+@admin.register(Organization)
+class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAdmin):
+    """The tree, newest customers first. mptt's own saving, moving and deleting are not used: they do not lock."""
 
-    list_display = ("created_at", "actor_name", "action", "object_label", "organization_name", "in_words", "address")
-    list_filter = (AtOrBelowFilter, "created_at")
-    search_fields = ("actor_name", "action", "object_label", "organization_name", "=address")
-    search_help_text = _("Who, what, about what, organization, or the exact address.")
-    select_related = ("actor", "organization")
-    secret_fields = ("actor__password",)
-    date_hierarchy = "created_at"
-    ordering = ("-created_at", "-pk")
-    fields = (
-        "created_at", "actor_name", "actor", "action", "object_label", "object_type", "object_id",
-        "organization_name", "organization", "in_words", "address",
-    )  # fmt: skip
+    form = OrganizationForm  # type: ignore[assignment]  # mptt's own would hide a bad choice instead of refusing it.
+    change_list_template = "admin/change_list.html"  # mptt's indents with style attributes, which the CSP forbids.
+    list_display: tuple[str, ...] = ("indented", "customer", "people", "created_at", "suspended_at")
+    list_display_links = ("indented",)
+    list_filter: ClassVar[tuple[Any, ...]] = (KindFilter, "created_at")
+    search_fields = ("name", "description", "customer_name", "memberships__user__email")
+    search_help_text = _("Name of an organization or its customer, or the address of somebody in it.")
+    sortable_by = ()
+    ordering = ("-tree_id", "lft")
+    autocomplete_fields = ("parent",)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("customer", "created_at", "suspended_at")
+    inlines = (MembershipInline,)
+    actions = ("suspend", "resume")
 
-    @admin.display(description=_("details"))
-    def in_words(self, entry: AuditEntry) -> str:
-        return "; ".join(f"{name}: {value}" for name, value in entry.details.items() if value) or NOTHING
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        people = count(Membership.objects.current().filter(at_or_below_outer("organization")))
+        return super().get_queryset(request).annotate(people=people, **customer_columns())
+
+    def organization_of(self, obj: Organization) -> Organization:
+        return obj
+
+    def label_in_choices(self, organization: Any) -> str:
+        """Name the customer, too, since there are many households."""
+        own, customer = organization.name, organization.customer_name
+        return own if organization.is_customer else f"{own} – {customer}"
+
+    def get_fields(self, request: HttpRequest, obj: Organization | None = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("name", "description", "parent")
+        place = () if obj.is_customer else ("customer", "parent")
+        return (*place, "name", "description", *(f for f in self.get_readonly_fields(request, obj) if f != "customer"))
+
+    def get_inlines(self, request: HttpRequest, obj: Organization | None) -> tuple[type[Any], ...]:
+        return self.inlines if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Organization | None = None) -> bool:
+        # Never without an object: that is what the action "delete selected" asks, which deletes past `orgs.tree`.
+        return obj is not None and not obj.is_customer and super().has_delete_permission(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        to_delete, counts, not_permitted, in_the_way = super().get_deleted_objects(objs, request)
+        # Django would only say "no permission to delete devices" instead of which things have to go elsewhere first.
+        return to_delete, counts, set() if in_the_way else not_permitted, in_the_way
+
+    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
+        if not change:
+            made = (
+                tree.create_below(obj.parent, obj.name, description=obj.description)
+                if obj.parent
+                else tree.create_customer(obj.name, description=obj.description)
+            )
+            obj.pk = made.pk
+            obj.refresh_from_db()
+            obj._state.adding = False
+            return
+        obj.describe(name=obj.name, description=obj.description)
+        if "parent" in form.changed_data and obj.parent:
+            self.move(obj, below=obj.parent)
+
+    def move(self, organization: Organization, *, below: Organization) -> None:
+        """Move by the rules of the tree."""
+        tree.move(organization, below=below)
+
+    def delete_model(self, request: HttpRequest, obj: Organization) -> None:
+        tree.delete(obj)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._or_say_why_not(request, super().changeform_view, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._or_say_why_not(request, super().delete_view, *args, **kwargs)
+
+    def _or_say_why_not(self, request: HttpRequest, view: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        # Both views are transactions: what is refused in the middle is as if it had never been tried.
+        try:
+            return view(request, *args, **kwargs)  # type: ignore[no-any-return]
+        except OrganizationError as refusal:
+            why = str(refusal)
+        except ProtectedError:
+            why = gettext("There is still something in this organization.")
+        except IntegrityError:
+            why = gettext("There is already an organization of that name there.")
+        self.message_user(request, why, messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+    @admin.display(description=_("organization"))
+    def indented(self, organization: Organization) -> str:
+        depth = organization.level
+        return f"{EM_SPACE * (depth - 1)}└ {organization.name}" if depth else organization.name
+
+    @admin.display(description=_("people, here and below"))
+    def people(self, organization: Any) -> SafeString | str:
+        return link_to_list(Membership, organization.people, **{AtOrBelowFilter.parameter_name: organization.pk})
+
+    @admin.action(description=_("Suspend customers"), permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        customers = queryset.customers()
+        page = ask_first(
+            self, request, customers, action="suspend", question=gettext("Suspend these customers?"),
+            consequence=gettext(
+                "Their people will see nothing and their devices will get no keys until you resume them. Nothing is "
+                "deleted, and devices that have a key go on writing."
+            ),
+            yes=gettext("Yes, suspend"),
+        )  # fmt: skip
+        if page is None or not customers:
+            self._each_customer(request, customers, "suspend", gettext("Suspended."))
+            return None
+        return page
+
+    @admin.action(description=_("Resume customers"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: Any) -> None:
+        self._each_customer(request, queryset.customers(), "resume", gettext("Resumed."))
+
+    def _each_customer(self, request: HttpRequest, customers: Any, operation: str, words: str) -> None:
+        for customer in customers:
+            getattr(customer, operation)()
+            self.log_change(request, customer, words)
+        done = ", ".join(str(customer) for customer in customers)
+        self.message_user(
+            request,
+            f"{words} {done}" if done else gettext("Only customers can be suspended and resumed, with all they have."),
+            messages.SUCCESS if done else messages.ERROR,
+        )

@@ -48,7 +48,8 @@ class OrganizationForm(forms.Form):
 
     @property
     def name_taken(self) -> str:
-        return _("There is already an organization of that name in {parent}.").format(parent=self.parent)
+        # Without the name of the parent: who manages this one alone does not know it.
+        return _("There is already an organization of that name in the same place.")
 
 
 class EditOrganizationForm(EditForm, OrganizationForm):

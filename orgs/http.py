@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol, TypedDict
 
+from django.db.models import Model
 from django.http import HttpRequest, QueryDict
 from django_htmx.middleware import HtmxDetails
 
-from orgs import access
+from orgs import access, audit
 from orgs.models import Organization, User
 
 
@@ -43,3 +44,11 @@ def _breadcrumb(step: HasPage | str) -> Breadcrumb:
 def posted(request: HttpRequest) -> QueryDict | None:
     """Return what a form was sent with, or None if the page is just opened; an empty form is sent, too."""
     return request.POST if request.method == "POST" else None
+
+
+def note(
+    request: HttpRequest, action: str, *, about: Model, organization: Organization, **details: audit.Plain
+) -> None:
+    """Store in the audit that the person of this request did `action` to `about`; see `orgs.audit.record`."""
+    address = audit.address_of(request)
+    audit.record(action, by=request.user, about=about, organization=organization, address=address, **details)

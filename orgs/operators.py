@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import lookup_spawns_duplicates
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import F, Func, IntegerField, OuterRef, Q, Subquery
@@ -59,6 +60,14 @@ class OperatorAdmin(_ModelAdmin[M]):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # Otherwise `?token_hash__startswith=a` in the address would tell a hash letter by letter.
         return not lookup.startswith(tuple(self.secret_fields)) and super().lookup_allowed(lookup, value, request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[M], bool]:
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        # Django does not see this for `…__exact` of a number, which it renames.
+        paths = [path.lstrip("^=@") for path in self.get_search_fields(request)]
+        return found, may_have_duplicates or any(lookup_spawns_duplicates(self.opts, path) for path in paths)
 
     def organization_of(self, obj: M) -> Organization | None:
         """Return the organization under which the audit keeps what is done to `obj`."""

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from orgs import access, tree
 from orgs.forms import EditOrganizationForm, OrganizationForm
-from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Organization
 
 
@@ -26,7 +26,9 @@ def new(request: PersonRequest, pk: int) -> HttpResponse:
     form = OrganizationForm(posted(request), parent=parent)
     if form.is_valid():
         try:
-            made = tree.create_below(parent, **form.cleaned_data)
+            with transaction.atomic():
+                made = tree.create_below(parent, **form.cleaned_data)
+                note(request, "organization.created", about=made, organization=made)
         except IntegrityError:  # Two clicks at once: the other one made it.
             form.add_error("name", form.name_taken)
         else:
@@ -44,7 +46,9 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             with transaction.atomic():
+                before = organization.name
                 organization.describe(**form.values)
+                note(request, "organization.described", about=organization, organization=organization, before=before)
         except IntegrityError:
             form.add_error("name", form.name_taken)
         else:

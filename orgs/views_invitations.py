@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from orgs import access, invitations
 from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.forms import AcceptForm, InvitationForm
-from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Invitation
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -29,7 +29,9 @@ def invite(request: PersonRequest, pk: int) -> HttpResponse:
     form = InvitationForm(posted(request), organization=organization)
     if form.is_valid():
         try:
-            invitations.invite(organization=organization, by=request.user, **form.cleaned_data)
+            with transaction.atomic():
+                invited = invitations.invite(organization=organization, by=request.user, **form.cleaned_data)
+                note(request, "invitation.sent", about=invited, organization=organization, relation=invited.relation)
         except MailNotSent as error:
             messages.error(request, str(error))
         except IntegrityError:  # Two clicks at once: the other one has sent the mail.
@@ -44,10 +46,12 @@ def invite(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def resend(request: PersonRequest, pk: int) -> HttpResponse:
     """Mail a pending invitation again, with a new link."""
-    invited = get_object_or_404(access.managed_invitations(request.user), pk=pk)
+    invited = get_object_or_404(access.managed_invitations(request.user).select_related("organization"), pk=pk)
     if request.method == "POST":
         try:
-            invitations.resend(invited)
+            with transaction.atomic():
+                invitations.resend(invited)
+                note(request, "invitation.sent_again", about=invited, organization=invited.organization)
         except (InvitationNotGood, MailNotSent) as error:
             messages.error(request, str(error))
         else:
@@ -60,10 +64,12 @@ def resend(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
     """End a pending invitation."""
-    invited = get_object_or_404(access.managed_invitations(request.user), pk=pk)
+    invited = get_object_or_404(access.managed_invitations(request.user).select_related("organization"), pk=pk)
     if request.method == "POST":
         try:
-            invitations.withdraw(invited)
+            with transaction.atomic():
+                invitations.withdraw(invited)
+                note(request, "invitation.withdrawn", about=invited, organization=invited.organization)
         except InvitationNotGood as error:
             messages.error(request, str(error))
         else:
@@ -87,7 +93,9 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         if not request.user.is_authenticated:
             return render(request, "orgs/invitation_log_in.html", {"invitation": invited})
         if request.method == "POST":
-            invitations.accept_as(account, token)
+            with transaction.atomic():
+                place = invitations.accept_as(account, token)
+                note(request, "invitation.accepted", about=place, organization=place.organization)
             return _welcome(request, invited)
     except InvitationNotGood as error:
         return render(request, "orgs/invitation_not_good.html", {"reason": str(error)}, status=404)
@@ -98,13 +106,15 @@ def _with_new_account(request: HttpRequest, token: str, invited: Invitation) -> 
     names = {"given_name": invited.given_name, "family_name": invited.family_name}
     form = AcceptForm(posted(request), email=invited.email, initial=names)
     if form.is_valid():
-        user = invitations.accept_with_new_account(
-            token,
-            given_name=form.cleaned_data["given_name"],
-            family_name=form.cleaned_data["family_name"],
-            password=form.cleaned_data["password1"],
-        )
-        login(request, user, backend=BACKEND)
+        with transaction.atomic():
+            user = invitations.accept_with_new_account(
+                token,
+                given_name=form.cleaned_data["given_name"],
+                family_name=form.cleaned_data["family_name"],
+                password=form.cleaned_data["password1"],
+            )
+            login(request, user, backend=BACKEND)
+            note(request, "invitation.accepted", about=invited, organization=invited.organization)
         return _welcome(request, invited)
     return render(request, "orgs/invitation_new_account.html", {"form": form, "invitation": invited})
 

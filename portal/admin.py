@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from channels.admin import ChannelAdmin
 from channels.models import Channel, PlatformAccount
 from devices.models import Device, DeviceContact, RegistrationKey
-from orgs.admin_organizations import OrganizationAdmin
+from orgs.admin import OrganizationAdmin
 from orgs.models import Organization
 from orgs.operators import NOTHING, AtOrBelowFilter, at_or_below_outer, count, link, link_to, link_to_list
 

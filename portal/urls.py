@@ -15,6 +15,7 @@ urlpatterns = [
     path("accounts/signup/", SignupView.as_view(), name="account_signup"),
     path("accounts/", include("allauth.urls")),
     path("", include("orgs.urls")),
+    path("", include("channels.urls")),
     path("", include("devices.urls")),
     path("outbox/", views.outbox, name="outbox"),
     path("components/", views.components, name="components"),

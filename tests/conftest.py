@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from devices.models import Device
 from orgs.models import Membership, Organization, User
-from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
+from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, UserFactory
 
 MANAGER = Membership.Relation.MANAGER
 
@@ -89,6 +89,11 @@ def as_lenny(simpsons: Cast) -> Client:
 @pytest.fixture
 def as_carl(simpsons: Cast) -> Client:
     return _logged_in(simpsons.carl)
+
+
+@pytest.fixture
+def as_operator(db: None) -> Client:
+    return _logged_in(UserFactory(email="operator@example.net", is_staff=True, is_superuser=True))
 
 
 @pytest.fixture(autouse=True)

@@ -122,14 +122,18 @@ def _element(name: str, value: Any) -> str:
 def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterable[str]:
     """Write a header line and a line for each row, one at a time."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        yield buffer.getvalue()
+    # Python quotes a value with a line end in it only if that end is the writer's own: hence both, and one taken off.
+    writer = csv.writer(buffer, lineterminator="\r\n")
+
+    def line(cells: Sequence[Any]) -> str:
         buffer.seek(0)
         buffer.truncate()
-        writer.writerow(row)
-    yield buffer.getvalue()
+        writer.writerow(cells)
+        return buffer.getvalue()[:-2] + "\n"
+
+    yield line(header)
+    for row in rows:
+        yield line(row)
 
 
 def error(refused: ApiError, format: str) -> HttpResponse:

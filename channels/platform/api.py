@@ -83,13 +83,15 @@ def endpoint(
     *,
     formats: Sequence[str] = ("", "json", "xml"),
     head: bool = True,
+    refuses_in: str = "",
     most_bytes: int | Callable[[], int] = ORDINARY,
     **methods: View,
 ) -> Endpoint:
     """Return the Django view for one address of the API: `GET=…, POST=…` are functions of a Call and the path's parts.
 
     It needs no session, no CSRF token and no log-in, answers OPTIONS, and turns refusals into answers. HEAD is
-    answered like GET unless `head` is false; query and body together may have `most_bytes`.
+    answered like GET unless `head` is false; query and body together may have `most_bytes`. Refusals come in the
+    format asked for, or always in `refuses_in`.
     """
     if "GET" in methods and head:
         methods["HEAD"] = methods["GET"]
@@ -112,7 +114,7 @@ def endpoint(
                 raise ApiError(METHOD_INVALID, headers={"Allow": allowed})
             response = handle(Call(request, asked, format, timezone.now()), **path)
         except Refusal as refusal:
-            response = refused(refusal, format or ("json" if _accepts_json(request) else ""))
+            response = refused(refusal, refuses_in or format or ("json" if _accepts_json(request) else ""))
         return answers.finish(response, bare=bare)
 
     return view

@@ -19,6 +19,11 @@ _WRONG_KEY = "R9TUHWKR8OOQEHWU"
 def play(story: Story) -> None:
     """Homer signs up, confirms his address with the link in the mail, and logs in."""
     homer, expect = story.homer, story.teller.expect
+    if story.stage.thingspeak:
+        story.teller.remark(
+            f"Homer has an account on ThingSpeak, played at {story.stage.thingspeak} by a second instance of this "
+            f"software. Its account API key is {story.stage.account_key}."
+        )
     page = homer.get("/signup/")
     form = page.form(*_FIELDS)
     if form is None:

@@ -13,14 +13,16 @@ from portal.processes import Children, Portal, free_port
 
 @dataclass(frozen=True)
 class Stage:
-    """A portal at `portal`. `account_key` is Homer's on ThingSpeak, "" where the portal is the platform itself.
+    """A portal at `portal`, and an empty folder for the thermometer's state.
 
-    `folder` is an empty one for the thermometer's state.
+    `account_key` is Homer's on ThingSpeak, "" where the portal is the platform itself; `thingspeak` is the address of
+    what plays ThingSpeak, if that was started for the story.
     """
 
     portal: str
     folder: Path
     account_key: str = field(repr=False, default="")
+    thingspeak: str = ""
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def own_portal_and_thingspeak() -> Iterator[Stage]:
             thingspeak = _start(children, folder, "thingspeak", CHANNEL_PLATFORM="embedded")
             account_key = thingspeak.manage("platform_account", "Homer Simpson").strip()
             portal = _start(children, folder, "portal", CHANNEL_PLATFORM="thingspeak", THINGSPEAK_URL=thingspeak.url)
-            yield Stage(portal.url, folder, account_key)
+            yield Stage(portal.url, folder, account_key, thingspeak.url)
 
 
 def _start(children: Children, folder: Path, name: str, **environment: str) -> Portal:

@@ -89,6 +89,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
 @pytest.fixture
 def somebody(chromium: Browser, portal: Portal, request: pytest.FixtureRequest) -> Iterator[Callable[..., Person]]:
     """Sit somebody down before a browser of their own: `somebody("marge", phone=True)`."""
+    test = request.node.originalname.removeprefix("test_")
     with ExitStack() as stack:
 
         def sit_down(name: str, *, phone: bool = False, dark: bool = False, javascript: bool = True) -> Person:
@@ -105,6 +106,6 @@ def somebody(chromium: Browser, portal: Portal, request: pytest.FixtureRequest) 
             stack.callback(context.close)
             context.set_default_timeout(20_000)
             look = f"{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}"
-            return Person(name, context.new_page(), Seen(f"{request.node.name}-{name}", look))
+            return Person(name, context.new_page(), Seen(f"{test}-{name}", look))
 
         yield sit_down

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from playwright.sync_api import ConsoleMessage, Page, Response, expect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+EMAIL = re.compile("e-?mail", re.IGNORECASE)
 SHOTS = Path(__file__).parent / "shots"
 
 
@@ -40,6 +41,11 @@ class Person:
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
         page.on("response", self._notice)
+
+    @classmethod
+    def sitting_before(cls, page: Page, person: Person) -> Person:
+        """Return the same person, before another window of theirs."""
+        return cls(person.name, page, person._seen)
 
     def _hear(self, message: ConsoleMessage) -> None:
         # What a page says it refused to load or run (its content security policy) is an error on the console, too.
@@ -72,7 +78,7 @@ class Person:
 
     def log_in(self, email: str, password: str) -> None:
         self.page.goto("/accounts/login/")
-        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label(EMAIL).fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Log in").click()
         expect(self.page).to_have_url(re.compile(r"/devices/"))

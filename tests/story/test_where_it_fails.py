@@ -76,11 +76,3 @@ def test_a_portal_that_sends_real_mail_is_told_apart(tmp_path) -> None:
         done = run("--base-url", portal.url)
     assert done.returncode == 1
     assert "this portal sends real mail (EMAIL_URL)" in done.stdout
-
-
-def test_it_can_be_played_twice_against_the_same_portal(tmp_path) -> None:
-    with Children(tmp_path) as children:
-        portal = Portal(children, port=free_port(), DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3")
-        portal.manage("migrate", "--verbosity=0")
-        portal.start()
-        assert [run("--base-url", portal.url).returncode for _ in range(2)] == [0, 0]

@@ -47,7 +47,8 @@ def import_csv(call: Call, number: int) -> HttpResponseBase:
     except QuotaUsedUp:
         raise ApiError(PAYMENT_REQUIRED) from None
     except history.CannotRead as problem:
-        raise ApiError(BAD_REQUEST, str(problem)) from None
+        # As JSON, like success: the bare code would not say which line.
+        return answers.error(ApiError(BAD_REQUEST, str(problem)), "json")
     return answers.json_answer({"success": True, "stored": stored}, status=202)
 
 

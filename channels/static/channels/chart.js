@@ -114,7 +114,9 @@
       this.tip.hidden = true;
       for (const side of ["width", "height"]) {
         const pixels = finite(set[side]);
-        if (pixels) element.style[side] = `${Math.min(pixels, 4000)}px`;
+        if (!pixels) continue;
+        element.style[side] = `${Math.min(pixels, 4000)}px`;
+        element.style.flex = "none"; // where it stands in a row, the size that was asked for counts
       }
       const ground = colour(set.bgcolor);
       if (ground) {

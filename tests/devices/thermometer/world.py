@@ -113,6 +113,8 @@ class World:
         self.channels = {142770: Channel(142770, {"WRITEKEY00000001": None})}
         self.current = (142770, "WRITEKEY00000001", 1)
         self.previous_until: datetime | None = None
+        self.one_channel_each = False
+        self._of_serial: dict[str, tuple[int, str, int]] = {}
         self.interval = timedelta(seconds=1)
         self.bulk = True
         self.bulk_limit = 960
@@ -213,13 +215,14 @@ class World:
         key = self.registration_keys.get(lookup)
         if key is None:
             return Reply(403, "error=key_not_good This registration key is not good.")
-        number, write_key, version = self.current
+        serial = request.path.rsplit("/", 1)[1]
+        number, write_key, version = self._current_of(serial)
         etag = f'"{number}-{version}-{lookup}"'
         headers = {"ETag": etag, "Date": format_datetime(self.clock.true_now, usegmt=True)}
         if request.headers.get("if-none-match") == etag and self.offered in (None, key):
             return Reply(304, headers=headers)
         payload = Payload(
-            serial=request.path.rsplit("/", 1)[1],
+            serial=serial,
             channel=number,
             write_key=write_key,
             key_version=version,
@@ -231,6 +234,15 @@ class World:
         )
         text = seal(payload, key=derive(key).envelope_key, lookup=lookup)
         return Reply(200, text, headers, content_type="application/jose")
+
+    def _current_of(self, serial: str) -> tuple[int, str, int]:
+        if not self.one_channel_each:
+            return self.current
+        if serial not in self._of_serial:
+            number = 1 + len(self._of_serial)
+            self._of_serial[serial] = (number, f"WRITEKEY{serial}", 1)
+            self.channels[number] = Channel(number, {f"WRITEKEY{serial}": None})
+        return self._of_serial[serial]
 
     def _writable(self, key: str | None) -> Channel | None:
         for channel in self.channels.values():

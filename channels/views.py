@@ -1,0 +1,96 @@
+"""The page of a customer's account on the channel platform: for managers of the customer alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from channels import account_key
+from channels.forms import AccountKeyForm
+from channels.models import PlatformAccount
+from channels.platforms import BadAccountKey, PlatformError
+from orgs import access, audit
+from orgs.http import PersonRequest, breadcrumbs, posted
+
+
+def _managed(request: PersonRequest, pk: int) -> PlatformAccount:
+    accounts = PlatformAccount.objects.filter(organization__in=access.managed_organizations(request.user))
+    return get_object_or_404(accounts.select_related("organization"), organization=pk)
+
+
+def _context(request: PersonRequest, account: PlatformAccount, **more: Any) -> dict[str, Any]:
+    return {
+        "account": account,
+        "may_renew": account.on_platform.can_renew_account_keys,
+        "api_url": settings.PUBLIC_URL if account.platform == "embedded" else settings.THINGSPEAK_URL,
+        "form": AccountKeyForm(),
+        "breadcrumbs": breadcrumbs(request.user, account.organization, _("Platform account")),
+        **more,
+    }
+
+
+@require_safe
+def account(request: PersonRequest, pk: int) -> HttpResponse:
+    """Where the customer's channels live, and the key that manages them, masked."""
+    return render(request, "channels/account.html", _context(request, _managed(request, pk)))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def show_key(request: PersonRequest, pk: int) -> HttpResponse:
+    """The same with the key in clear; the audit remembers it."""
+    found = _managed(request, pk)
+    if request.method != "POST":
+        return redirect("platform_account", pk)
+    audit.record(
+        "platform_account.shown",
+        by=request.user,
+        organization=found.organization,
+        about=found,
+        address=audit.address_of(request),
+    )
+    template = "channels/_account_key.html" if request.htmx else "channels/account.html"
+    return render(request, template, _context(request, found, shown=found.key))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def renew_key(request: PersonRequest, pk: int) -> HttpResponse:
+    """Renew the key where the platform can, after a question; elsewhere take the one that was renewed by hand."""
+    found = _managed(request, pk)
+    if found.on_platform.can_renew_account_keys:
+        return _renew(request, found)
+    form = AccountKeyForm(posted(request))
+    if form.is_valid() and _entered(request, found, form):
+        messages.success(request, _("The new account key is stored. Your devices notice nothing of it."))
+        return redirect("platform_account", pk)
+    return render(request, "channels/account.html", _context(request, found, form=form))
+
+
+def _renew(request: PersonRequest, found: PlatformAccount) -> HttpResponse:
+    if request.method == "POST":
+        account_key.renew(found, by=request.user, address=audit.address_of(request))
+        messages.success(request, _("The account has a new key. Scripts that use the old one need the new one."))
+        return redirect("platform_account", found.organization_id)
+    consequences = [
+        _("Scripts and tools that manage channels with the old key are refused at once."),
+        _("Your devices and the people who look at charts notice nothing: they have keys of their own."),
+    ]
+    return render(request, "channels/renew_account_key.html", _context(request, found, consequences=consequences))
+
+
+def _entered(request: PersonRequest, found: PlatformAccount, form: AccountKeyForm) -> bool:
+    """Store the key of the form; if it cannot be, say why on its field."""
+    try:
+        account_key.enter(found, form.cleaned_data["key"], by=request.user, address=audit.address_of(request))
+    except BadAccountKey:
+        form.add_error("key", _("ThingSpeak does not know this key. Copy it from My Profile on thingspeak.com."))
+    except PlatformError as refusal:
+        form.add_error("key", str(refusal))
+    return form.is_valid()

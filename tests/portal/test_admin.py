@@ -1,0 +1,272 @@
+"""Every page of the administration: it opens, it shows no secret, and it costs the same for 3 rows and for 30."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db import connection, models
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from channels import vault
+from channels.models import Channel, ChannelKey, KeyState, PlatformAccount
+from channels.platform.models import Account, ApiKey, Entry, Latest
+from channels.platform.models import Channel as PlatformChannel
+from channels.tasks import check_account
+from devices.envelope import RegistrationKeyText
+from devices.models import Device, DeviceContact, RegistrationKey
+from orgs import invitations
+from orgs.audit import record
+from orgs.models import AuditEntry, Invitation, Membership, Organization, TreeNumber, User
+from portal.models import OutboxMessage
+from tests.conftest import Cast
+from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
+
+SHOWN = [
+    AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Group, DBTaskResult,
+    PlatformAccount, Channel, ChannelKey, RegistrationKey, Device, DeviceContact, Account, PlatformChannel, ApiKey,
+]  # fmt: skip
+
+
+def _registration_key(organization: Organization, by: User) -> RegistrationKey:
+    """A key whose envelope key is made up: deriving dozens of them would take long and prove nothing here."""
+    text = RegistrationKeyText.generate()
+    return RegistrationKey.objects.create(
+        customer=organization.customer,
+        organization=organization,
+        lookup=text.lookup,
+        secret=text.secret,
+        envelope_key_base64=base64.b64encode(secrets.token_bytes(32)).decode("ascii"),
+        created_by=by,
+    )
+
+
+def _household(customer: Organization) -> None:
+    """One more of everything."""
+    member = MembershipFactory(organization=OrganizationFactory(parent=customer), created_by=User.objects.first())
+    device = DeviceFactory(organization=member.organization)
+    assert device.channel
+    device.registered_with = _registration_key(customer, member.user)
+    device.save()
+    DeviceContact.objects.create(device=device, asked_at=timezone.now())
+    remote = PlatformChannel.objects.get(number=device.channel.number)
+    mine = ApiKey.objects.issue(remote, writes=False, note="Marge")
+    ChannelKey.holding(mine.value, channel=device.channel, kind=ChannelKey.Kind.READ, holder=member.user).save()
+    remote.rotate_write_key(overlap=timedelta(days=1))
+    ChannelKey.holding(
+        "OLDWRITEKEY12345", channel=device.channel, kind=ChannelKey.Kind.WRITE, state=KeyState.RETIRING
+    ).save()
+    Entry.objects.create(channel=remote, entry_id=1, created_at=timezone.now(), field1="21.5")
+    Latest.objects.filter(channel=remote).update(last_entry_id=1, written_at=timezone.now(), field1="21.5", field1_id=1)
+    invitation = invitations.invite(
+        organization=member.organization, email=f"guest-{member.pk}@example.net", by=member.user
+    )
+    record("device.moved", by=member.user, organization=member.organization, about=device, address="192.0.2.7")
+    assert invitation.token_hash
+    check_account.enqueue(customer.platform_account.pk)
+    Group.objects.create(name=f"Support {member.pk}")
+
+
+@pytest.fixture
+def everything(simpsons: Cast) -> Cast:
+    _household(simpsons.home)
+    _registration_key(simpsons.carls, simpsons.carl).revoke()
+    return simpsons
+
+
+def _plain_secrets() -> Iterator[str]:
+    for key in RegistrationKey.objects.all():
+        yield from (key.secret, key.text, key.envelope_key_base64)
+    for account in PlatformAccount.objects.all():
+        yield account.key
+    for channel_key in ChannelKey.objects.all():
+        yield from (channel_key.value, channel_key.value_hash)
+    for platform_account in Account.objects.all():
+        yield from (platform_account.key, platform_account.key_hash)
+    for api_key in ApiKey.objects.all():
+        yield from (api_key.value, api_key.hash)
+    for invitation in Invitation.objects.all():
+        yield invitation.token_hash
+    for user in User.objects.all():
+        yield user.password
+
+
+def _page(model: type[models.Model], name: str, *args: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
+
+
+def _pages(model: type[models.Model]) -> Iterator[str]:
+    """The list, the page for adding, and of each object its page, its history and the question before deleting."""
+    yield _page(model, "changelist")
+    yield _page(model, "add")
+    for n, pk in enumerate(model._default_manager.values_list("pk", flat=True)):
+        yield _page(model, "change", pk)
+        if n < 2:
+            yield from (_page(model, name, pk) for name in ("history", "delete"))
+    if model is User:
+        yield from (reverse("admin:auth_user_password_change", args=[user.pk]) for user in User.objects.all())
+
+
+def _reads(model: type[models.Model], url: str) -> bool:
+    """Whether the page is there for a superuser at all: not all things are added or deleted by operators."""
+    return url.endswith(("/change/", "/history/", "/password/")) or url == _page(model, "changelist")
+
+
+def test_every_model_is_shown_but_those_with_links_and_those_without_meaning() -> None:
+    assert set(admin.site._registry) == set(SHOWN)
+    assert not {OutboxMessage, TreeNumber, Entry, Latest} & set(admin.site._registry)
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model._meta.label)
+def test_every_page_opens_and_shows_no_secret(
+    model: type[models.Model], everything: Cast, as_operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = set(_plain_secrets())
+    assert len(plain) > 30
+
+    def never(_stored: str) -> str:
+        raise AssertionError("The administration decrypted a secret.")
+
+    monkeypatch.setattr(vault, "decrypt", never)
+    for url in _pages(model):
+        response = as_operator.get(url)
+        assert response.status_code == 200 if _reads(model, url) else response.status_code in (200, 403), url
+        html = response.content.decode()
+        assert not [secret for secret in plain if secret in html], url
+
+
+def test_the_first_page_opens(as_operator: Client, everything: Cast) -> None:
+    assert as_operator.get(reverse("admin:index")).status_code == 200
+
+
+def test_a_list_costs_the_same_for_3_rows_and_for_30(simpsons: Cast, as_operator: Client) -> None:
+    def queries(model: type[models.Model]) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            response = as_operator.get(_page(model, "changelist"), {"all": ""})
+        assert len(response.context["cl"].result_list) == model._default_manager.count()
+        return len(captured)
+
+    def everywhere() -> dict[str, int]:
+        return {model._meta.label: queries(model) for model in SHOWN}
+
+    for _ in range(3):
+        _household(simpsons.home)
+    everywhere()  # Content types are looked up once in a process.
+    few = everywhere()
+    for n in range(27):
+        _household(OrganizationFactory(name=f"Customer {n}") if n % 2 else simpsons.home)
+    assert everywhere() == few
+    assert max(few.values()) <= 16
+
+
+@pytest.mark.parametrize(
+    ("model", "sought"),
+    [
+        (Organization, "homer@example.net"), (Organization, "Simpsons"), (User, "marge@example.net"),
+        (User, "Household"), (Membership, "Simpsons"), (Membership, "marge@example.net"),
+        (Device, "homer@example.net"), (Device, "kitchen"), (Device, "Household"), (Device, "Simpsons"),
+        (RegistrationKey, "homer@example.net"), (RegistrationKey, "Simpsons"),
+        (PlatformAccount, "homer@example.net"), (Channel, "homer@example.net"), (Channel, "kitchen"),
+        (Invitation, "Simpsons"), (AuditEntry, "192.0.2.7"), (ChannelKey, "Simpsons"), (PlatformChannel, "kitchen"),
+        (Account, "simpsons"), (EmailAddress, "marge@example.net"), (DeviceContact, "Simpsons"), (ApiKey, "Marge"),
+    ],
+)  # fmt: skip
+def test_what_people_tell_support_finds_the_thing_once(
+    model: type[models.Model], sought: str, everything: Cast, as_operator: Client
+) -> None:
+    found = _found(as_operator, model, sought)
+    assert found
+    assert len(found) == len({row.pk for row in found})
+    if model in (Organization, Device, Channel, RegistrationKey, PlatformAccount):
+        assert everything.carls not in [getattr(row, "customer", row) for row in found]
+
+
+def test_a_device_is_found_by_serial_channel_number_and_lookup_half(everything: Cast, as_operator: Client) -> None:
+    device = Device.objects.exclude(registered_with=None).select_related("channel", "registered_with").first()
+    assert device
+    assert device.channel
+    assert device.registered_with
+    for sought in (device.serial, str(device.channel.number), device.registered_with.lookup):
+        assert device in _found(as_operator, Device, sought)
+
+
+def _found(as_operator: Client, model: type[models.Model], sought: str) -> list[Any]:
+    response = as_operator.get(_page(model, "changelist"), {"q": sought})
+    assert response.status_code == 200
+    assert response.context["cl"].search_fields
+    return list(response.context["cl"].result_list)
+
+
+def test_an_organization_leads_to_its_devices_those_below_included(everything: Cast, as_operator: Client) -> None:
+    page = as_operator.get(_page(Organization, "change", everything.home.pk)).content.decode()
+    link = re.search(r'href="([^"]*devices/device/[^"]*)">(\d+)<', page)
+    assert link
+    response = as_operator.get(link[1].replace("&amp;", "&"))
+    devices = set(response.context["cl"].result_list)
+    assert {everything.kitchen, everything.reactor} <= devices
+    assert everything.garage not in devices
+    assert len(devices) == int(link[2])
+
+
+@pytest.mark.parametrize("wrong", ["abc", "99999999", "", "²"])
+def test_a_link_to_an_organization_that_is_not_there_shows_the_whole_list(
+    wrong: str, everything: Cast, as_operator: Client
+) -> None:
+    response = as_operator.get(_page(Device, "changelist"), {"in": wrong})
+    assert response.status_code == 200
+    assert set(response.context["cl"].result_list) == set(Device.objects.all())
+
+
+def test_the_tree_shows_a_customer_with_devices_last_seen_and_account(everything: Cast, as_operator: Client) -> None:
+    rows = {row.pk: row for row in as_operator.get(_page(Organization, "changelist")).context["cl"].result_list}
+    home, household = rows[everything.home.pk], rows[everything.household.pk]
+    assert (home.device_count, household.device_count, home.people) == (3, 1, 4)
+    assert home.account_state == PlatformAccount.State.VERIFIED
+    assert home.last_asked_at == DeviceContact.objects.latest("asked_at").asked_at
+    assert household.last_asked_at is None
+    assert household.customer_name == "The Simpsons"
+
+
+@pytest.mark.parametrize("probe", ["token_hash__startswith", "secret", "invited_by__password__startswith"])
+def test_a_secret_column_cannot_be_probed_through_the_address(
+    probe: str, everything: Cast, as_operator: Client
+) -> None:
+    model = RegistrationKey if probe == "secret" else Invitation
+    assert as_operator.get(_page(model, "changelist"), {probe: "a"}).status_code == 400
+
+
+def test_a_whole_registration_key_is_sought_by_its_lookup_half_alone(everything: Cast, as_operator: Client) -> None:
+    key = RegistrationKey.objects.filter(customer=everything.home).first()
+    assert key
+    response = as_operator.get(_page(RegistrationKey, "changelist"), {"q": f" {key.text.lower()} "}, follow=True)
+    assert list(response.context["cl"].result_list) == [key]
+    assert key.secret not in response.content.decode()
+    assert response.redirect_chain == [(f"?q={key.lookup}", 302)]
+
+
+def test_choices_name_the_customer(simpsons: Cast, as_operator: Client) -> None:
+    response = as_operator.get(
+        reverse("admin:autocomplete"),
+        {"app_label": "devices", "model_name": "device", "field_name": "organization", "term": "house"},
+    )
+    assert response.json()["results"] == [{"id": str(simpsons.household.pk), "text": "Household – The Simpsons"}]
+
+
+@pytest.mark.parametrize("who", ["homer", "marge"])
+def test_customers_do_not_get_in(who: str, simpsons: Cast, client: Client) -> None:
+    client.force_login(getattr(simpsons, who))
+    for model in SHOWN:
+        response = client.get(_page(model, "changelist"))
+        assert response.status_code in (302, 403)
