@@ -101,8 +101,12 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return channel
 
     def with_details(self) -> Self:
-        """Fetch what the API shows of each channel in a fixed number of queries."""
-        return self.select_related("account", "latest").prefetch_related("tags", "api_keys")
+        """Fetch what the API shows of each channel in a fixed number of queries, and decrypt nothing for it."""
+        return self.select_related("account", "latest").defer("account__key").prefetch_related("tags")
+
+    def with_keys(self) -> Self:
+        """Fetch the keys, too, which only the owner sees."""
+        return self.prefetch_related("api_keys")
 
 
 class Channel(models.Model):
@@ -208,7 +212,7 @@ class ApiKey(models.Model):
     writes = models.BooleanField()
     note = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField()
-    # Write keys only, and to the minute: reading leaves no trace, or every look at a chart would be a write.
+    # Of write keys to the minute, of read keys to the hour.
     first_used_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
