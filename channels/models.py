@@ -11,9 +11,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from channels.chores import Chore as Chore  # These, too, are models of this app.
 from channels.errors import IllegalMove
 from channels.platforms import BadAccountKey, Platform, platform_named
-from channels.renewal_models import Renewal as Renewal  # Also a model of this app.
+from channels.renewal_models import Renewal as Renewal
+from channels.renewal_policy import RenewalPolicy as RenewalPolicy
 from channels.vault import EncryptedTextField, keyed_hash
 from orgs.models import Organization
 
@@ -204,6 +206,9 @@ class ChannelKey(models.Model):
     )
     acknowledged_at = models.DateTimeField(
         _("acknowledged by the device"), null=True, blank=True, help_text=_("When the device first said it has it.")
+    )
+    announced_at = models.DateTimeField(
+        _("managers reminded"), null=True, blank=True, help_text=_("When they were mailed that it will be renewed.")
     )
 
     objects = ChannelKeyQuerySet.as_manager()

@@ -43,6 +43,10 @@ class RenewalQuerySet(models.QuerySet["Renewal"]):
         """Return those that are not over."""
         return self.filter(state__in=OPEN)
 
+    def over(self) -> Self:
+        """Return those that are done or given up."""
+        return self.exclude(state__in=OPEN)
+
     def overlapping(self) -> Self:
         """Return those whose old and new key are both good."""
         return self.filter(state=RenewalState.OVERLAP)
@@ -117,6 +121,7 @@ class Renewal(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices, blank=True)
     trouble = models.CharField(_("trouble"), max_length=15, choices=Trouble.choices, blank=True)
+    reported_at = models.DateTimeField(_("reported to the managers"), null=True, blank=True)
     tries = models.PositiveIntegerField(default=0, editable=False)
     next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
     # Who is asking the platform at the moment, until when nobody else may.

@@ -118,6 +118,7 @@ class RegistrationKey(models.Model):
         "self", on_delete=models.RESTRICT, null=True, blank=True, editable=False, related_name="+"
     )
     renewed_at = models.DateTimeField(_("renewed"), null=True, blank=True, editable=False)
+    announced_at = models.DateTimeField(_("managers reminded"), null=True, blank=True, editable=False)
     ends_when_moved = models.BooleanField(_("ends when all devices have the new one"), default=False, editable=False)
 
     objects = RegistrationKeyQuerySet.as_manager()

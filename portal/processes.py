@@ -221,7 +221,7 @@ class Portal:
         self._children.start(
             "The background worker",
             # Reloading would put a watcher between us and the worker that does not pass on that it shall end.
-            self._manage("db_worker", "--interval", "2", "--no-reload"),
+            self._manage("worker", "--interval", "2"),
             log="worker",
             environment=self.environment,
         )

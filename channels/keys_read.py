@@ -1,0 +1,64 @@
+"""Renewing read keys: a person finds the new one in the portal, and the old one stays good for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from channels.models import ChannelKey, KeyState
+from channels.platforms import NoSuchChannel, PlatformError
+from orgs import audit
+
+# What the portal has drawn with its own key is drawn anew within minutes.
+PORTAL_OVERLAP = timedelta(minutes=15)
+
+
+def renew_read_key(key: ChannelKey, *, overlap: timedelta, now: datetime) -> bool:
+    """Let a current read key retire; return whether this call did it.
+
+    A person's own key gets its successor when they look at it next. The portal's own one is replaced here and now,
+    since it reads all the time. Raises PlatformError when the platform could not make the new one.
+    """
+    account = key.channel.account
+    value = None
+    if key.holder_id is None:
+        value = account.on_platform.add_read_key(account.key, key.channel.number, note="portal")
+        overlap = PORTAL_OVERLAP
+    with transaction.atomic():
+        if not key.move_to(KeyState.RETIRING, at=now, until=now + overlap):
+            return False
+        if value is not None:
+            new = ChannelKey.holding(
+                value,
+                channel=key.channel,
+                kind=ChannelKey.Kind.READ,
+                version=key.version + 1,
+                origin=ChannelKey.Origin.BY_POLICY,
+            )
+            new.save()
+        audit.record("read_key.renewed", by=None, organization=key.channel.organization, about=key)
+    return True
+
+
+def end_retired_read_keys(now: datetime) -> int:
+    """End the read keys whose time is over; return how many. Those of a platform that is away wait for the next run."""
+    over = ChannelKey.objects.reading().filter(state=KeyState.RETIRING, valid_until__lte=now)
+    return sum(_end(over.select_related("channel__account")))
+
+
+def _end(keys: Iterable[ChannelKey]) -> Iterable[bool]:
+    away: set[int] = set()
+    for key in keys:
+        account = key.channel.account
+        if account.pk in away:
+            continue
+        try:
+            account.on_platform.revoke_key(account.key, key.channel.number, key.value)
+        except NoSuchChannel:
+            pass  # it has ended with its channel
+        except PlatformError:
+            away.add(account.pk)
+            continue
+        yield key.move_to(KeyState.ENDED)

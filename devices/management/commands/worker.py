@@ -1,0 +1,68 @@
+"""`manage.py worker`: do background tasks, and put those in the queue that are to be done every so often."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.core.management import call_command
+from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
+from django_tasks_db.management.commands import db_worker
+
+from channels.chores import Chore
+from devices import renewal_tasks
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether a chore is due."""
+KEEP_RESULTS = timedelta(days=7)
+
+
+class Command(db_worker.Command):
+    """django-tasks' worker for the database backend, with a clock. Any number of them may run."""
+
+    help = "Do background tasks, and renew keys and compare with the channel platforms every so often."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(reload=False)
+        parser.add_argument(
+            "--renew-every", type=float, default=60, help="seconds between two runs of renew (default: 60)"
+        )
+
+    def handle(self, *, renew_every: float, **options: Any) -> None:  # type: ignore[override]
+        chores = {"renew": timedelta(seconds=renew_every), "prune": timedelta(days=1)}
+        if not options["batch"]:
+            threading.Thread(target=_keep_looking, args=(chores,), name="chores", daemon=True).start()
+        super().handle(**options)
+
+
+def _keep_looking(chores: Mapping[str, timedelta]) -> None:
+    never = threading.Event()
+    while True:
+        try:
+            enqueue_due(chores)
+        except DatabaseError as error:
+            # The thread must outlive a database that restarts.
+            log.warning("The chores could not be looked at (%s); trying again.", type(error).__name__)
+            connection.close()
+        close_old_connections()
+        never.wait(LOOK_EVERY)
+
+
+def enqueue_due(chores: Mapping[str, timedelta]) -> list[str]:
+    """Put the chores into the queue whose time has come, each in one of all workers; return their names."""
+    now = timezone.now()
+    taken = [name for name, every in chores.items() if Chore.take(name, every=every, now=now)]
+    for name in taken:
+        if name == "renew":
+            renewal_tasks.renew.enqueue()
+        else:
+            call_command("prune_db_task_results", min_age_days=KEEP_RESULTS.days, verbosity=0)
+    return taken

@@ -1,0 +1,176 @@
+"""Mail about renewals: to managers before and after, to people about their own read keys. Never with a key in it.
+
+What was mailed is marked in the transaction that puts the mail into the queue, so that two runs never mail it twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from channels.chores import Chore
+from channels.models import ChannelKey, Renewal, RenewalPolicy
+from channels.renewal_policy import SPREAD, governed_by
+from devices import renewal_due
+from devices.models import Device, RegistrationKey
+from devices.tasks import send
+from orgs import access
+from orgs.models import Membership, Organization
+
+DAY = timedelta(days=1)
+REMIND_AGAIN = timedelta(days=7)
+"""When managers are reminded once more of what only they can do."""
+NAMED = 20
+"""How many devices a mail names; the rest are counted."""
+
+
+def announce(now: datetime) -> int:
+    """Tell managers what will be renewed in the next days, and what they have to renew by hand; return the mails."""
+    mails = 0
+    with transaction.atomic():
+        _one_at_a_time()
+        for policy in RenewalPolicy.objects.automatic().select_related("organization"):
+            if policy.remind_before is not None:
+                mails += _announce(policy, now)
+            if policy.instead == RenewalPolicy.Instead.REMIND:
+                mails += _remind(policy, now)
+    return mails
+
+
+def _announce(policy: RenewalPolicy, now: datetime) -> int:
+    """One mail for all keys of a fleet, though each has its own moment: it goes out when the first comes near."""
+    soon = now + timedelta(days=policy.remind_before or 0)
+    keys: list[tuple[datetime, ChannelKey]] = []
+    if policy.write_every is not None:
+        unannounced = _where_keys_can_be_renewed(
+            renewal_due.write_keys(policy, good_since=now).filter(announced_at__isnull=True)
+        )
+        keys = [(due, key) for key in unannounced if (due := renewal_due.write_key_due_at(policy, key))]
+    registration: list[tuple[datetime, RegistrationKey]] = []
+    if policy.registration_every is not None:
+        unannounced_too = renewal_due.registration_keys(policy, good_since=now).filter(announced_at__isnull=True)
+        registration = [
+            (due, key) for key in unannounced_too if (due := renewal_due.registration_key_due_at(policy, key))
+        ]
+    if not [due for due, _key in (*keys, *registration) if due <= soon]:
+        return 0
+    until = soon + DAY * (1 + SPREAD * max(policy.write_every or 0, policy.registration_every or 0))
+    keys = [(due, key) for due, key in keys if due <= until]
+    registration = [(due, key) for due, key in registration if due <= until]
+    ChannelKey.objects.filter(pk__in=[key.pk for _due, key in keys]).update(announced_at=now)
+    RegistrationKey.objects.filter(pk__in=[key.pk for _due, key in registration]).update(announced_at=now)
+    moments = [due for due, _key in (*keys, *registration)]
+    context = {
+        "devices": _named([key.channel_id for _due, key in keys]),
+        "registration_keys": [key for _due, key in registration],
+        "first": max(min(moments), now),
+        "last": max(moments),
+        "overlap": policy.overlap,
+    }
+    return _mail(policy.organization, _("Keys of {organization} will be renewed"), "before", context)
+
+
+def _remind(policy: RenewalPolicy, now: datetime) -> int:
+    """Tell managers of the write keys that are due and that the portal cannot renew; once a week."""
+    due = [
+        key
+        for key in renewal_due.due_write_keys(policy, now)
+        if not key.channel.account.on_platform.can_rotate_write_keys
+        and (key.announced_at is None or key.announced_at <= now - REMIND_AGAIN)
+    ]
+    if not due:
+        return 0
+    ChannelKey.objects.filter(pk__in=[key.pk for key in due]).update(announced_at=now)
+    context = {"devices": _named([key.channel_id for key in due])}
+    return _mail(policy.organization, _("Please renew keys of {organization}"), "by_hand", context)
+
+
+def _where_keys_can_be_renewed(keys: Iterable[ChannelKey]) -> list[ChannelKey]:
+    return [key for key in keys if key.channel.account.on_platform.can_rotate_write_keys]
+
+
+def report(now: datetime) -> int:
+    """Tell managers what became of renewals, in one mail when all are over, or once a day; return the mails."""
+    mails = 0
+    with transaction.atomic():
+        _one_at_a_time()
+        for policy in RenewalPolicy.objects.filter(report_after=True).select_related("organization"):
+            mails += _report(policy, now)
+    return mails
+
+
+def _report(policy: RenewalPolicy, now: datetime) -> int:
+    here = Renewal.objects.filter(governed_by(policy, renewal_due.DEVICE))
+    over = list(here.over().filter(reported_at__isnull=True, finished_at__gte=policy.created_at))
+    if not over or (here.open().exists() and min(_finished(one) for one in over) > now - DAY):
+        return 0
+    Renewal.objects.filter(pk__in=[renewal.pk for renewal in over]).update(reported_at=now)
+    outcomes: dict[str, list[int]] = defaultdict(list)
+    for renewal in over:
+        outcomes[renewal.outcome].append(renewal.channel_id)
+    ways = Renewal.Outcome
+    context = {
+        "moved": _named([*outcomes[ways.USED], *outcomes[ways.FOUND], *outcomes[ways.BY_HAND]]),
+        "absent": _named(outcomes[ways.DEADLINE]),
+        "revoked": _named([*outcomes[ways.REVOKED], *outcomes[ways.OVERRIDDEN]]),
+        "failed": _named(outcomes[""]),
+    }
+    return _mail(policy.organization, _("Keys of {organization} have been renewed"), "after", context)
+
+
+def _finished(renewal: Renewal) -> datetime:
+    return renewal.finished_at or renewal.started_at
+
+
+def tell_holders(keys: Sequence[ChannelKey]) -> int:
+    """Tell people that their own read keys have been renewed; return the mails."""
+    by_person: dict[str, list[ChannelKey]] = defaultdict(list)
+    for key in keys:
+        if key.holder is not None:
+            by_person[key.holder.email].append(key)
+    for email, own in by_person.items():
+        context = {
+            "name": own[0].holder.get_short_name() if own[0].holder else "",
+            "devices": _named([key.channel_id for key in own]),
+            "until": min(key.valid_until for key in own if key.valid_until),
+            "link": settings.PUBLIC_URL,
+        }
+        subject = ngettext("Your read key is being renewed", "Your read keys are being renewed", len(own))
+        send.enqueue([email], subject, render_to_string("devices/mail/read_key.txt", context))
+    return len(by_person)
+
+
+def _mail(organization: Organization, subject: str, template: str, context: dict[str, Any]) -> int:
+    managers = access.people_who_see(organization).filter(relation=Membership.Relation.MANAGER)
+    to = sorted({membership.user.email for membership in managers})
+    if not to:
+        return 0
+    context |= {"organization": organization, "link": settings.PUBLIC_URL + organization.get_absolute_url()}
+    body = render_to_string(f"devices/mail/renewal_{template}.txt", context)
+    for address in to:  # one each: they need not know each other's addresses
+        send.enqueue([address], subject.format(organization=organization.name), body)
+    return len(to)
+
+
+def _named(channels: Sequence[int]) -> dict[str, Any]:
+    """The names of the devices with these channels, as far as a mail names them."""
+    devices = Device.objects.filter(channel__in=channels).order_by("name", "serial")
+    return {
+        "count": len(channels),
+        "names": [str(device) for device in devices[:NAMED]],
+        "more": max(0, len(channels) - NAMED),
+    }
+
+
+def _one_at_a_time() -> None:
+    """Let this transaction be the only one that mails."""
+    Chore.objects.get_or_create(name="renewal mail")
+    list(Chore.objects.select_for_update().filter(name="renewal mail"))

@@ -1,0 +1,79 @@
+"""Everything about keys that is due: what `manage.py renew` and the background worker do.
+
+Safe to run twice, at once and after a crash: each step is a row that only one run can take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from django.utils import timezone
+
+from channels import keys_read, renewal_run
+from channels import renewal as write_keys
+from channels.errors import CannotRenew
+from channels.models import RenewalPolicy
+from channels.platforms import PlatformError
+from devices import renewal as registration_keys
+from devices import renewal_due, renewal_mail
+
+
+@dataclass
+class Done:
+    """What one run has done, counted."""
+
+    started: int = 0
+    renewed: int = 0
+    ended: int = 0
+    registration_keys_renewed: int = 0
+    registration_keys_ended: int = 0
+    read_keys_renewed: int = 0
+    read_keys_ended: int = 0
+    mails: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        return not any(getattr(self, field.name) for field in fields(self))
+
+
+def run(now: datetime | None = None) -> Done:
+    """Start what the policies want, carry on what is open, end what is over, and tell the managers."""
+    now = now or timezone.now()
+    done = Done()
+    policies = RenewalPolicy.objects.automatic().select_related("organization")
+    for policy in policies:
+        if not policy.is_quiet_at(now):
+            _start_due(policy, now, done)
+    carried_on = renewal_run.carry_on()
+    done.renewed, done.ended = carried_on.renewed, carried_on.ended
+    done.registration_keys_ended = registration_keys.end_moved()
+    done.read_keys_ended = keys_read.end_retired_read_keys(now)
+    done.mails = renewal_mail.announce(now) + renewal_mail.report(now)
+    return done
+
+
+def _start_due(policy: RenewalPolicy, now: datetime, done: Done) -> None:
+    for key in renewal_due.due_write_keys(policy, now):
+        if not key.channel.account.on_platform.can_rotate_write_keys:
+            continue
+        try:
+            write_keys.start(key.channel, by=None, overlap=policy.overlap)
+        except CannotRenew:
+            continue  # another run has started it
+        done.started += 1
+    for registration_key in renewal_due.due_registration_keys(policy, now):
+        try:
+            registration_keys.renew(registration_key, by=None)
+        except CannotRenew:
+            continue
+        done.registration_keys_renewed += 1
+    renewed = []
+    for read_key in renewal_due.due_read_keys(policy, now):
+        try:
+            if keys_read.renew_read_key(read_key, overlap=policy.overlap, now=now):
+                renewed.append(read_key)
+        except PlatformError:
+            break  # away; the next run tries again
+    done.read_keys_renewed += len(renewed)
+    done.mails += renewal_mail.tell_holders(renewed)
