@@ -28,4 +28,5 @@ lint: setup
 	$(BIN)/mypy .
 
 bench: setup
-	$(BIN)/python -m bench
+	@command -v wrk >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq wrk; }
+	$(BIN)/python -m bench $(BENCH)

@@ -43,6 +43,8 @@ def main() -> int:
     if not load.is_there():
         print("The load generator wrk is missing. Debian has it: apt-get install wrk")
         return 2
+    if os.getloadavg()[0] > 0.5:
+        print(f"The machine is busy (load {os.getloadavg()[0]:.1f}): rates will be too low, and ratios rough.")
     options = ["--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds), "--connections", "8", "32"]
     options += ["--entries", str(arguments.entries)]
     if arguments.quick:
