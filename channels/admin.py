@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -15,11 +16,25 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from channels.models import ALIVE, Channel, ChannelKey, PlatformAccount
+from channels import renewal
+from channels.errors import CannotRenew
+from channels.models import ALIVE, Channel, ChannelKey, PlatformAccount, Renewal
 from channels.platforms import PlatformError, platform_named
 from channels.vault import CannotDecrypt
+from orgs.audit import address_of
 from orgs.models import Organization
-from orgs.operators import MASK, NOTHING, OperatorAdmin, ReadOnlyAdmin, count, link, link_to_list
+from orgs.operators import (
+    MASK,
+    NOTHING,
+    OperatorAdmin,
+    ReadOnlyAdmin,
+    count,
+    link,
+    link_to,
+    link_to_list,
+    operator,
+    when,
+)
 
 if TYPE_CHECKING:
     _AccountForm = forms.ModelForm[PlatformAccount]
@@ -27,14 +42,21 @@ else:
     _AccountForm = forms.ModelForm
 
 # Each may take the platform's whole patience, and the operator waits for all of them.
-CHECKED_AT_ONCE = 10
+AT_ONCE = 10
+
+
+def say_if_too_many(page: OperatorAdmin[Any], request: HttpRequest, chosen: QuerySet[Any]) -> None:
+    """Say that only the first `AT_ONCE` of those `chosen` have had their turn."""
+    if chosen.count() > AT_ONCE:
+        said = gettext("Only the first {n} were done: choose fewer at once.").format(n=AT_ONCE)
+        page.message_user(request, said, messages.WARNING)
 
 
 class AccountForm(_AccountForm):
     """An account whose key can be set but not read."""
 
     new_key = forms.CharField(
-        label=_("account API key"),
+        label=_("New account API key"),
         max_length=64,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
@@ -123,11 +145,9 @@ class PlatformAccountAdmin(OperatorAdmin[PlatformAccount]):
 
     @admin.action(description=_("Check the account key with the platform"), permissions=["change"])
     def check_with_platform(self, request: HttpRequest, queryset: QuerySet[PlatformAccount]) -> None:
-        for account in queryset[:CHECKED_AT_ONCE]:
+        for account in queryset[:AT_ONCE]:
             self._check(request, account)
-        if queryset.count() > CHECKED_AT_ONCE:
-            said = gettext("Only the first {n} were checked: choose fewer at once.").format(n=CHECKED_AT_ONCE)
-            self.message_user(request, said, messages.WARNING)
+        say_if_too_many(self, request, queryset)
 
     @admin.display(description=_("customer"))
     def customer(self, account: PlatformAccount) -> SafeString | str:
@@ -158,7 +178,10 @@ class ChannelAdmin(ReadOnlyAdmin[Channel]):
     ordering = ("-created_at", "-pk")
     select_related: ClassVar[tuple[str, ...]] = ("account__organization",)
     secret_fields = ("account__key",)
-    fields: ClassVar[tuple[str, ...]] = ("number", "customer", "account_link", "account_state", "keys", "created_at")
+    fields: ClassVar[tuple[str, ...]] = (
+        "number", "customer", "account_link", "account_state", "keys", "renewals", "created_at",
+    )  # fmt: skip
+    actions = ("renew_write_keys", "take_over_write_keys")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
         alive = ChannelKey.objects.filter(state__in=ALIVE).order_by("-kind", "-version", "pk")
@@ -185,6 +208,42 @@ class ChannelAdmin(ReadOnlyAdmin[Channel]):
         )
         return format_html_join(", ", "{} ({})", keys) or NOTHING
 
+    @admin.display(description=_("renewals"))
+    def renewals(self, channel: Channel) -> SafeString:
+        return link_to_list(Renewal, gettext("renewals of the write key"), channel__id__exact=channel.pk)
+
+    def has_renew_permission(self, request: HttpRequest) -> bool:
+        """Whether the actions are there, though nothing of a channel is edited here."""
+        return operator(request).has_perm("channels.change_channel")
+
+    @admin.action(description=_("Renew write keys"), permissions=["renew"])
+    def renew_write_keys(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+        def renew(channel: Channel) -> str:
+            begun = renewal.renew(channel, by=operator(request), address=address_of(request))
+            done = gettext("The key is renewed. The old one is good until {when}.").format(when=when(begun.deadline))
+            return begun.get_trouble_display() or done
+
+        self._each(request, queryset, renew)
+
+    @admin.action(description=_("Take over write keys that were renewed on the platform"), permissions=["renew"])
+    def take_over_write_keys(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+        def take_over(channel: Channel) -> str:
+            was_new = renewal.adopt_change(channel)
+            return (
+                gettext("There was a new key there.") if was_new else gettext("The platform has the key that we have.")
+            )
+
+        self._each(request, queryset, take_over)
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Channel], operation: Callable[[Channel], str]) -> None:
+        for channel in queryset[:AT_ONCE]:
+            try:
+                said, level = operation(channel), messages.SUCCESS
+            except (CannotRenew, PlatformError, CannotDecrypt) as refusal:
+                said, level = str(refusal), messages.ERROR
+            self.message_user(request, f"{channel}: {said}", level)
+        say_if_too_many(self, request, queryset)
+
 
 @admin.register(ChannelKey)
 class ChannelKeyAdmin(ReadOnlyAdmin[ChannelKey]):
@@ -200,7 +259,9 @@ class ChannelKeyAdmin(ReadOnlyAdmin[ChannelKey]):
     ordering = ("-created_at", "-pk")
     select_related = ("channel__account__organization", "holder")
     secret_fields = ("value", "value_hash", "channel__account__key", "holder__password")
-    fields = (*list_display, "ended_at")
+    fields = (
+        *list_display, "ended_at", "origin", "told_at", "acknowledged_at", "first_used_at", "last_used_at",
+    )  # fmt: skip
 
     @admin.display(description=_("key"))
     def masked(self, key: ChannelKey) -> str:
@@ -213,3 +274,38 @@ class ChannelKeyAdmin(ReadOnlyAdmin[ChannelKey]):
     @admin.display(description=_("customer"))
     def customer(self, key: ChannelKey) -> SafeString | str:
         return link(key.channel.account.organization)
+
+
+@admin.register(Renewal)
+class RenewalAdmin(ReadOnlyAdmin[Renewal]):
+    """Renewals of write keys: how far they are and what is in the way."""
+
+    list_display = (
+        "started_at", "channel_link", "customer", "state", "urgent", "by", "deadline", "outcome", "trouble",
+        "finished_at",
+    )  # fmt: skip
+    list_filter = ("state", "urgent", "outcome", "trouble", "started_at")
+    search_fields = ("channel__number__exact", "channel__account__organization__name", "by__email")
+    search_help_text = _("Exact channel number, customer, or address of whoever started it.")
+    date_hierarchy = "started_at"
+    ordering = ("-started_at", "-pk")
+    select_related = ("channel__account__organization", "by")
+    secret_fields = ("channel__account__key", "by__password")
+    fields = (*list_display, "overlap", "tries", "next_try_at", "old", "new")
+
+    @admin.display(description=_("channel"), ordering="channel__number")
+    def channel_link(self, renewal: Renewal) -> SafeString | str:
+        return link(renewal.channel)
+
+    @admin.display(description=_("customer"))
+    def customer(self, renewal: Renewal) -> SafeString | str:
+        return link(renewal.channel.account.organization)
+
+    # By their numbers: the keys themselves are not to be loaded.
+    @admin.display(description=_("old key"))
+    def old(self, renewal: Renewal) -> SafeString | str:
+        return link_to(ChannelKey, renewal.old_key_id, MASK)
+
+    @admin.display(description=_("new key"))
+    def new(self, renewal: Renewal) -> SafeString | str:
+        return link_to(ChannelKey, renewal.new_key_id, MASK)

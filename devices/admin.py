@@ -21,7 +21,6 @@ from devices.envelope import NotARegistrationKey, RegistrationKeyText
 from devices.models import Device, DeviceContact, RegistrationKey
 from orgs.models import Organization
 from orgs.operators import (
-    NOTHING,
     AtOrBelowFilter,
     OperatorAdmin,
     ReadOnlyAdmin,
@@ -30,6 +29,7 @@ from orgs.operators import (
     link_to,
     link_to_list,
     operator,
+    when,
 )
 
 if TYPE_CHECKING:
@@ -259,9 +259,9 @@ class DeviceAdmin(OperatorAdmin[Device]):
         return link_to(ChannelKey, device.write_key_pk, said)
 
     @admin.display(description=_("last asked"), ordering="contact__asked_at")
-    def last_asked(self, device: Device) -> Any:
+    def last_asked(self, device: Device) -> str:
         contact: DeviceContact | None = getattr(device, "contact", None)
-        return contact.asked_at if contact else NOTHING
+        return when(contact.asked_at if contact else None)
 
     @admin.display(description=_("registered with"), ordering="registered_with__lookup")
     def key_link(self, device: Device) -> SafeString | str:
@@ -272,7 +272,7 @@ class DeviceAdmin(OperatorAdmin[Device]):
 class DeviceContactAdmin(ReadOnlyAdmin[DeviceContact]):
     """When devices last asked."""
 
-    list_display = ("device_link", "customer", "asked_at")
+    list_display = ("asked_at", "device_link", "customer")
     list_filter = ("asked_at",)
     search_fields = ("device__serial", "device__name", "device__customer__name")
     search_help_text = _("Serial number or name of a device, or customer.")

@@ -1,4 +1,4 @@
-"""The organization tree for operators; people are in `orgs.admin_people`.
+"""The organization tree and the audit for operators; people are in `orgs.admin_people`.
 
 Every change of the tree's shape goes through `orgs.tree`.
 """
@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import ProtectedError, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -20,12 +20,15 @@ from mptt.admin import MPTTModelAdmin
 
 from orgs import tree
 from orgs.admin_people import MembershipInline
+from orgs.audit import AuditEntry
 from orgs.errors import CannotMove, OrganizationError
 from orgs.models import Membership, Organization
 from orgs.operators import (
+    NOTHING,
     AtOrBelowFilter,
     CustomerColumn,
     OperatorAdmin,
+    ReadOnlyAdmin,
     ask_first,
     at_or_below_outer,
     count,
@@ -81,7 +84,10 @@ class OrganizationForm(_OrganizationForm):
 
 @admin.register(Organization)
 class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAdmin):
-    """The tree, newest customers first. mptt's own saving, moving and deleting are not used: they do not lock."""
+    """The tree, newest customers first, with counts of what is here and below.
+
+    mptt's own saving, moving and deleting are not used: they do not lock.
+    """
 
     form = OrganizationForm  # type: ignore[assignment]  # mptt's own would hide a bad choice instead of refusing it.
     change_list_template = "admin/change_list.html"  # mptt's indents with style attributes, which the CSP forbids.
@@ -96,6 +102,7 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
     readonly_fields: ClassVar[tuple[str, ...]] = ("customer", "created_at", "suspended_at")
     inlines = (MembershipInline,)
     actions = ("suspend", "resume")
+    refusals = (OrganizationError, ProtectedError, IntegrityError)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         people = count(Membership.objects.current().filter(at_or_below_outer("organization")))
@@ -149,31 +156,19 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
     def delete_model(self, request: HttpRequest, obj: Organization) -> None:
         tree.delete(obj)
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._or_say_why_not(request, super().changeform_view, *args, **kwargs)
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._or_say_why_not(request, super().delete_view, *args, **kwargs)
-
-    def _or_say_why_not(self, request: HttpRequest, view: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        # Both views are transactions: what is refused in the middle is as if it had never been tried.
-        try:
-            return view(request, *args, **kwargs)  # type: ignore[no-any-return]
-        except OrganizationError as refusal:
-            why = str(refusal)
-        except ProtectedError:
-            why = gettext("There is still something in this organization.")
-        except IntegrityError:
-            why = gettext("There is already an organization of that name there.")
-        self.message_user(request, why, messages.ERROR)
-        return HttpResponseRedirect(request.get_full_path())
+    def why_not(self, refusal: Exception) -> str:
+        if isinstance(refusal, ProtectedError):
+            return gettext("There is still something in this organization.")
+        if isinstance(refusal, IntegrityError):
+            return gettext("There is already an organization of that name there.")
+        return super().why_not(refusal)
 
     @admin.display(description=_("organization"))
     def indented(self, organization: Organization) -> str:
         depth = organization.level
         return f"{EM_SPACE * (depth - 1)}└ {organization.name}" if depth else organization.name
 
-    @admin.display(description=_("people, here and below"))
+    @admin.display(description=_("people"))
     def people(self, organization: Any) -> SafeString | str:
         return link_to_list(Membership, organization.people, **{AtOrBelowFilter.parameter_name: organization.pk})
 
@@ -207,3 +202,25 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
             f"{words} {done}" if done else gettext("Only customers can be suspended and resumed, with all they have."),
             messages.SUCCESS if done else messages.ERROR,
         )
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
+    """What happened. Entries are looked at and never touched."""
+
+    list_display = ("created_at", "actor_name", "action", "object_label", "organization_name", "in_words", "address")
+    list_filter = (AtOrBelowFilter, "created_at")
+    search_fields = ("actor_name", "action", "object_label", "organization_name", "=address")
+    search_help_text = _("Who, what, about what, organization, or the exact address.")
+    select_related = ("actor", "organization")
+    secret_fields = ("actor__password",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "-pk")
+    fields = (
+        "created_at", "actor_name", "actor", "action", "object_label", "object_type", "object_id",
+        "organization_name", "organization", "in_words", "address",
+    )  # fmt: skip
+
+    @admin.display(description=_("details"))
+    def in_words(self, entry: AuditEntry) -> str:
+        return "; ".join(f"{name}: {value}" for name, value in entry.details.items() if value) or NOTHING

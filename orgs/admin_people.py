@@ -11,8 +11,9 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.admin import UserAdmin as DjangosUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.db import IntegrityError
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -20,16 +21,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from orgs import invitations
-from orgs.audit import AuditEntry
-from orgs.errors import InvitationNotGood
+from orgs import invitations, people
+from orgs.errors import InvitationNotGood, MailNotSent, OrganizationError
 from orgs.models import Invitation, Membership, User
 from orgs.operators import (
     NOTHING,
     AtOrBelowFilter,
     CustomerColumn,
     OperatorAdmin,
-    ReadOnlyAdmin,
     customer_columns,
     link,
     operator,
@@ -106,7 +105,8 @@ class UserAdmin(OperatorAdmin[User], _UserAdmin):
     date_hierarchy = "date_joined"
     ordering = ("email",)
     readonly_fields = ("last_login", "date_joined", "password_state", "address_confirmed")
-    filter_horizontal = ("groups",)
+    filter_horizontal = ()
+    autocomplete_fields = ("groups",)
     inlines = (PlacesInline,)
     fieldsets = (
         (None, {"fields": ("email", "address_confirmed", "given_name", "family_name", "password_state")}),
@@ -187,7 +187,7 @@ class AddressAdmin(OperatorAdmin[Any], EmailAddressAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(CustomerColumn, OperatorAdmin[Membership]):
-    """Who is where, and as what."""
+    """Who is where, and as what, by the rules of `orgs.people`."""
 
     list_display = ("user", "organization", "customer", "relation", "valid_until", "created_at", "created_by")
     list_filter = (AtOrBelowFilter, "relation", "valid_until", "created_at")
@@ -200,6 +200,7 @@ class MembershipAdmin(CustomerColumn, OperatorAdmin[Membership]):
     fields = ("user", "organization", "customer", "relation", "valid_until", "created_at", "created_by")
     ordering = ("-created_at", "-pk")
     actions = None
+    refusals = (OrganizationError,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).annotate(**customer_columns("organization"))
@@ -211,9 +212,14 @@ class MembershipAdmin(CustomerColumn, OperatorAdmin[Membership]):
         return ("user", "organization", *self.readonly_fields) if obj else self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        if not change:
-            obj.created_by = operator(request)
+        if change:
+            people.change(obj, relation=obj.relation, valid_until=obj.valid_until)
+            return
+        obj.created_by = operator(request)
         super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        people.remove(obj)
 
 
 class InvitationStateFilter(admin.SimpleListFilter):
@@ -258,6 +264,7 @@ class InvitationAdmin(CustomerColumn, OperatorAdmin[Invitation]):
     readonly_fields = ("customer", "state", "created_at", "accepted_at", "revoked_at", "invited_by")
     ordering = ("-created_at", "-pk")
     actions = ("resend", "withdraw")
+    refusals = (IntegrityError,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
         return super().get_queryset(request).annotate(**customer_columns("organization"))
@@ -268,6 +275,17 @@ class InvitationAdmin(CustomerColumn, OperatorAdmin[Invitation]):
     def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
         # What was mailed cannot be changed afterwards; the actions of the list need the right as such.
         return obj is None and super().has_change_permission(request)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except MailNotSent as trouble:
+            # The invitation is stored by then, so the form would invite once more.
+            self.message_user(request, str(trouble), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:orgs_invitation_changelist"))
+
+    def why_not(self, refusal: Exception) -> str:
+        return gettext("The same person has just been invited by somebody else.")
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
         sent = invitations.invite(**form.cleaned_data, by=operator(request))
@@ -296,31 +314,9 @@ class InvitationAdmin(CustomerColumn, OperatorAdmin[Invitation]):
         for invitation in queryset:
             try:
                 operation(invitation)
-            except InvitationNotGood as refusal:
+            except (InvitationNotGood, MailNotSent) as refusal:
                 self.message_user(request, f"{invitation.email}: {refusal}", messages.ERROR)
             else:
                 said = words.format(email=invitation.email)
                 self.log_change(request, invitation, said)
                 self.message_user(request, said, messages.SUCCESS)
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
-    """What happened. Entries are looked at and never touched."""
-
-    list_display = ("created_at", "actor_name", "action", "object_label", "organization_name", "in_words", "address")
-    list_filter = (AtOrBelowFilter, "created_at")
-    search_fields = ("actor_name", "action", "object_label", "organization_name", "=address")
-    search_help_text = _("Who, what, about what, organization, or the exact address.")
-    select_related = ("actor", "organization")
-    secret_fields = ("actor__password",)
-    date_hierarchy = "created_at"
-    ordering = ("-created_at", "-pk")
-    fields = (
-        "created_at", "actor_name", "actor", "action", "object_label", "object_type", "object_id",
-        "organization_name", "organization", "in_words", "address",
-    )  # fmt: skip
-
-    @admin.display(description=_("details"))
-    def in_words(self, entry: AuditEntry) -> str:
-        return "; ".join(f"{name}: {value}" for name, value in entry.details.items() if value) or NOTHING

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import lookup_spawns_duplicates
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import F, Func, IntegerField, OuterRef, Q, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -45,6 +48,8 @@ class OperatorAdmin(_ModelAdmin[M]):
     show_full_result_count = False
     list_per_page = 50
     secret_fields: ClassVar[Sequence[str]] = ()
+    # What saving or deleting may raise by the rules of the model; said as a message.
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
     # Fetched with every row and page. Django's own list_select_related is for lists alone.
     select_related: ClassVar[Sequence[str]] = ()
 
@@ -68,6 +73,24 @@ class OperatorAdmin(_ModelAdmin[M]):
         # Django does not see this for `…__exact` of a number, which it renames.
         paths = [path.lstrip("^=@") for path in self.get_search_fields(request)]
         return found, may_have_duplicates or any(lookup_spawns_duplicates(self.opts, path) for path in paths)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._or_say_why_not(super().changeform_view, request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._or_say_why_not(super().delete_view, request, *args, **kwargs)
+
+    def _or_say_why_not(self, view: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # Both views are transactions: what is refused in the middle is as if it had never been tried.
+        try:
+            return view(request, *args, **kwargs)  # type: ignore[no-any-return]
+        except self.refusals as refusal:
+            self.message_user(request, self.why_not(refusal), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def why_not(self, refusal: Exception) -> str:
+        """Return the sentence for the operator."""
+        return str(refusal)
 
     def organization_of(self, obj: M) -> Organization | None:
         """Return the organization under which the audit keeps what is done to `obj`."""
@@ -123,6 +146,11 @@ def _in_words(message: Any) -> str:
         return message
     changes = [change for part in message for change in part.values()]
     return ", ".join(str(field) for change in changes for field in change.get("fields", ()))
+
+
+def when(moment: datetime | None) -> str:
+    """Return a moment as Django's own columns show it, or a dash for never."""
+    return localize(timezone.localtime(moment)) if moment else NOTHING
 
 
 def link(thing: models.Model | None, text: object = None) -> SafeString | str:

@@ -16,12 +16,14 @@ from django.utils.translation import gettext_lazy as _
 from channels.admin import ChannelAdmin
 from channels.models import Channel, PlatformAccount
 from devices.models import Device, DeviceContact, RegistrationKey
+from devices.moving import move_organization
+from devices.read_rights import end_lost_read_keys
 from orgs.admin import OrganizationAdmin
-from orgs.models import Organization
-from orgs.operators import NOTHING, AtOrBelowFilter, at_or_below_outer, count, link, link_to, link_to_list
+from orgs.admin_people import MembershipAdmin, UserAdmin
+from orgs.models import Membership, Organization, User
+from orgs.operators import NOTHING, AtOrBelowFilter, at_or_below_outer, count, link, link_to, link_to_list, when
 
-admin.site.unregister(Organization)
-admin.site.unregister(Channel)
+admin.site.unregister([Organization, Membership, User, Channel])
 
 
 class AccountStateFilter(admin.SimpleListFilter):
@@ -65,13 +67,16 @@ class CustomerAdmin(OrganizationAdmin):
             )
         )
 
-    @admin.display(description=_("devices, here and below"))
+    def move(self, organization: Organization, *, below: Organization) -> None:
+        move_organization(organization, below=below)
+
+    @admin.display(description=_("devices"))
     def devices(self, organization: Any) -> SafeString | str:
         return link_to_list(Device, organization.device_count, **{AtOrBelowFilter.parameter_name: organization.pk})
 
     @admin.display(description=_("last asked"))
-    def last_asked(self, organization: Any) -> Any:
-        return organization.last_asked_at or NOTHING
+    def last_asked(self, organization: Any) -> str:
+        return when(organization.last_asked_at)
 
     @admin.display(description=_("account"))
     def account(self, organization: Any) -> SafeString | str:
@@ -87,6 +92,30 @@ class CustomerAdmin(OrganizationAdmin):
     def registration_keys(self, organization: Organization) -> SafeString:
         here = {AtOrBelowFilter.parameter_name: organization.pk}
         return link_to_list(RegistrationKey, gettext("keys whose devices land here or below"), **here)
+
+
+@admin.register(Membership)
+class PlaceAdmin(MembershipAdmin):
+    """Places; whoever loses one loses the read keys to what they no longer see."""
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        end_lost_read_keys(obj.organization)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        super().delete_model(request, obj)
+        end_lost_read_keys(obj.organization)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    """People; whoever is locked out loses their read keys."""
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and not obj.is_active:
+            for place in obj.memberships.select_related("organization"):
+                end_lost_read_keys(place.organization)
 
 
 @admin.register(Channel)

@@ -106,6 +106,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "PLATFORM_CHANNELS_PER_ACCOUNT", "int", 0, "Embedded platform: channels an account may have; 0 is no limit."
     ),
+    Setting(
+        "PLATFORM_PLANS",
+        "json",
+        {},
+        'Embedded platform: further plans by name, as JSON, e.g. `{"hobby": {"update_interval": 15, "channels": 4}}`.',
+    ),
 )
 
 

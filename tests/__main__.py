@@ -37,7 +37,11 @@ def missing() -> dict[str, str]:
 
 
 def pytest(title: str, arguments: list[str], **environment: str) -> int:
-    run = subprocess.run([sys.executable, "-m", "pytest", *arguments], env={**os.environ, **environment}, check=False)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadscope", *arguments],
+        env={**os.environ, **environment},
+        check=False,
+    )
     return run.returncode
 
 

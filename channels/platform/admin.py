@@ -11,15 +11,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels.platform.models import FIELDS, Account, ApiKey, Channel
-from orgs.operators import MASK, NOTHING, ReadOnlyAdmin, count, link, link_to_list
+from orgs.operators import MASK, NOTHING, ReadOnlyAdmin, count, link, link_to_list, when
 
 NEWEST = 20
 
@@ -81,9 +79,9 @@ class ChannelAdmin(ReadOnlyAdmin[Channel]):
         return latest.last_entry_id if latest and latest.last_entry_id else NOTHING
 
     @admin.display(description=_("last write"), ordering="latest__written_at")
-    def written_at(self, channel: Channel) -> Any:
+    def written_at(self, channel: Channel) -> str:
         latest = getattr(channel, "latest", None)
-        return latest.written_at if latest and latest.written_at else NOTHING
+        return when(latest.written_at if latest else None)
 
     @admin.display(description=_("keys"))
     def key_list(self, channel: Channel) -> SafeString:
@@ -93,10 +91,7 @@ class ChannelAdmin(ReadOnlyAdmin[Channel]):
     def newest_entries(self, channel: Channel) -> SafeString | str:
         labels = channel.labels or {n: f"field{n}" for n in FIELDS}
         entries = channel.entries.order_by("-entry_id")[:NEWEST]
-        rows = [
-            [str(entry.entry_id), localize(timezone.localtime(entry.created_at)), *(_value(entry, n) for n in labels)]
-            for entry in entries
-        ]
+        rows = [[str(entry.entry_id), when(entry.created_at), *(_value(entry, n) for n in labels)] for entry in entries]
         if not rows:
             return NOTHING
         head = format_html_join("", "<th>{}</th>", ([text] for text in ("#", gettext("when"), *labels.values())))

@@ -55,7 +55,7 @@ def insert_many(
     cursor: Any, channel_number: int, first_id: int, entries: Sequence[tuple[datetime, Mapping[str, str]]]
 ) -> None:
     """Insert entries numbered from `first_id` on, a thousand in a statement. Raises MomentTaken."""
-    used = [name for name in _COLUMNS if any(name in columns for _, columns in entries)]
+    used = sorted({name for _, columns in entries for name in columns})
     place = f"({', '.join(['%s'] * (3 + len(used)))})"
     head = f"INSERT INTO platform_entry ({', '.join(['channel_id', 'entry_id', 'created_at', *used])}) VALUES "  # noqa: S608
     for start in range(0, len(entries), _BATCH):

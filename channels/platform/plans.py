@@ -45,7 +45,9 @@ def plans() -> dict[str, Plan]:
     }
     known = {field.name for field in fields(Plan)}
     found = {}
-    for name, differing in getattr(settings, "PLATFORM_PLANS", {}).items():
+    if not isinstance(settings.PLATFORM_PLANS, dict):
+        raise ImproperlyConfigured("PLATFORM_PLANS must be a JSON object: a plan by each name.")
+    for name, differing in settings.PLATFORM_PLANS.items():
         if not isinstance(differing, dict) or not known.issuperset(differing):
             raise ImproperlyConfigured(f"PLATFORM_PLANS: the plan {name!r} may set {', '.join(sorted(known))}.")
         if not all(_is_limit(value) for value in differing.values()):

@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from channels.platform.models import FIELDS, ApiKey, Channel, Entry
 from channels.platform.parameters import Parameters
+from channels.vault import keyed_hash
 
 DEFAULT_RESULTS = 100
 MOST_RESULTS = 8000
+# Often enough to tell a key in use from a forgotten one, and seldom enough that reading stays reading.
+NOTE_READING_EVERY = timedelta(hours=1)
 LOCATION = ("latitude", "longitude", "elevation")
 
 # What a value must look like to be calculated with, here and in the database: bounded, so that no cast overflows.
@@ -26,10 +30,21 @@ Row = tuple[Any, ...]
 
 
 def may_read(channel: Channel, key: str) -> bool:
-    """Tell whether the channel is public or `key` is a good read or write key of it."""
+    """Tell whether the channel is public or `key` is a good read or write key of it. Notes the use of a read key."""
     if channel.public:
         return True
-    return bool(key) and ApiKey.objects.good_at(timezone.now()).filter(channel=channel).find(key) is not None
+    if not key:
+        return False
+    now = timezone.now()
+    good = ApiKey.objects.good_at(now).filter(channel=channel, hash=keyed_hash(key))
+    # Not the whole row: it would be decrypted.
+    found = good.values_list("pk", "writes", "last_used_at").first()
+    if found is None:
+        return False
+    pk, writes, last_used_at = found
+    if not writes and (last_used_at is None or last_used_at <= now - NOTE_READING_EVERY):
+        ApiKey.objects.filter(pk=pk).update(last_used_at=now, first_used_at=Coalesce("first_used_at", Value(now)))
+    return True
 
 
 @dataclass(frozen=True)

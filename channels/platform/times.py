@@ -54,9 +54,12 @@ def parse(text: str, zone: tzinfo = UTC) -> datetime | None:
 
 
 def _parse_iso(text: str) -> datetime | None:
-    text = _NAMED_UTC.sub("+00:00", _BLANK_BEFORE_ZONE.sub("", text))
     try:
         return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(_NAMED_UTC.sub("+00:00", _BLANK_BEFORE_ZONE.sub("", text)))
     except ValueError:
         return None
 

@@ -14,7 +14,8 @@ from channels.platform.models import FIELDS
 MOST_TEXT_BYTES = 255
 # A literal backslash-n or -r, or the real thing: firmware that builds its request by hand sends both.
 _LINE_END = re.compile(r"(\\n|\\r|\n|\r)+$")
-_FIELD_NAMES = [(f"field{n}", (f"field{n}", str(n))) for n in FIELDS]
+# What a text column is called by those who write: `field1`, or `1` as in the first years.
+_TEXTS = {f"field{n}": f"field{n}" for n in FIELDS} | {str(n): f"field{n}" for n in FIELDS} | {"status": "status"}
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,20 @@ def read(sent: Mapping[str, str], *, created_at: datetime | None = None, address
     is not on earth.
     """
     columns: dict[str, str] = {}
-    for column, names in _FIELD_NAMES:
-        for name in names:
-            if text := _text(name, sent.get(name), address):
-                columns[column] = text
-                break
-    if status := _text("status", sent.get("status"), address):
-        columns["status"] = status
+    for name, value in sent.items():
+        column = _TEXTS.get(name)
+        if column and value and (name == column or column not in columns) and (text := _text(name, value, address)):
+            columns[column] = text
     for column, short, most in (("latitude", "lat", 90), ("longitude", "long", 180), ("elevation", "", None)):
         if text := (sent.get(column) or sent.get(short) or "").strip():
             columns[column] = decimal_text(column, text, most)
     return EntryValues(columns, created_at)
 
 
-def _text(name: str, value: str | None, address: str) -> str:
+def _text(name: str, value: str, address: str) -> str:
     """The value without line ends. What is left empty counts as not sent."""
-    if not value:
-        return ""
-    value = _LINE_END.sub("", value)
+    if value[-1] in "nr\n\r":
+        value = _LINE_END.sub("", value)
     if len(value) > MOST_TEXT_BYTES // 4 and len(value.encode()) > MOST_TEXT_BYTES:
         raise ApiError(BAD_REQUEST, f"{name} is longer than {MOST_TEXT_BYTES} bytes.")
     return address if address and value.upper() == "IP_ADDRESS" else value

@@ -93,6 +93,8 @@ class Delivery:
         """Send one measurement, or a backlog at once. Whatever happens, nothing leaves the outbox unconfirmed."""
         chosen = self._choose()
         if chosen is None:
+            # What is left is set aside for the one key that is not refused at the moment. Look again later.
+            self._not_before = self._clock.monotonic() + _LONGEST_PAUSE
             return Outcome()
         credentials, batch = chosen
         already_in_doubt = [taken for taken in batch if taken.doubt == credentials.channel]
@@ -114,7 +116,7 @@ class Delivery:
         else:
             refused = False
             self._after_many(credentials, batch, already_in_doubt, result)
-        lost = self._away.failures > 0 and self._away.failures % _LOST_AFTER == 0
+        lost = result.verdict is Verdict.UNKNOWN and self._away.failures % _LOST_AFTER == 0
         return Outcome(refused or lost, result.renewal_pending)
 
     # Which measurement, with which key

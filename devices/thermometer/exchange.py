@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError  # requests is built on it and passes its errors through
 
 log = logging.getLogger(__name__)
 
@@ -87,29 +88,36 @@ def exchange(
     """
     host = f"{urlsplit(address).scheme}://{urlsplit(address).netloc}"
     sent: dict[str, Any] = {"params": params, "data": form, "json": json}
-    sent_headers = {"User-Agent": USER_AGENT, **(headers or {})}
+    sent_headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
     until = time.monotonic() + LONGEST_ANSWER_TIME
     try:
         with session.request(
             method, address, headers=sent_headers, timeout=TIMEOUT, allow_redirects=False, stream=True, **sent
         ) as response:
-            body = b""
-            for piece in response.iter_content(16 * 1024):
-                body += piece
-                if len(body) > LARGEST_ANSWER or time.monotonic() > until:
-                    raise NoAnswer(f"The answer of {host} does not end.")
+            body = _read(response, host, until)
             answer = Answer(response.status_code, response.headers, body.decode("utf-8", "replace"))
     except requests.exceptions.SSLError:
         raise NoAnswer(f"The certificate of {host} cannot be trusted.") from None
-    except requests.exceptions.Timeout:
+    except (requests.exceptions.Timeout, ReadTimeoutError):
         raise NoAnswer(f"{host} does not answer in time.", in_time=False) from None
-    except requests.exceptions.ConnectionError:
+    except (requests.exceptions.ConnectionError, HTTPError):
         raise NoAnswer(f"{host} cannot be reached.") from None
     except requests.exceptions.RequestException:
         # Said without the library's text: that quotes the whole address.
         raise NoAnswer(f"The request to {host} failed.") from None
     log.debug("%s %s%s: %d, %d bytes", method, host, urlsplit(address).path, answer.status, len(body))
     return answer
+
+
+def _read(response: requests.Response, host: str, until: float) -> bytes:
+    """Read the body piece by piece as it arrives: `iter_content` would wait for each piece to be full."""
+    body = b""
+    while piece := response.raw.read1(16 * 1024, decode_content=False):
+        body += piece
+        if len(body) > LARGEST_ANSWER or time.monotonic() > until:
+            raise NoAnswer(f"The answer of {host} does not end.")
+    response.raw.release_conn()  # read to its end, so the next request may use the connection
+    return body
 
 
 def for_people(text: str, *, longest: int = 200) -> str:

@@ -69,10 +69,11 @@ class Registrar:
     def ask_afresh(self) -> None:
         """Ask at once, and not for "304: unchanged": what the device was told last does not work.
 
-        A request that is already waiting for an absent portal keeps its time.
+        A request that waits because the portal asked for it, or because a person must act first, keeps its time.
         """
         self._afresh = True
-        if self.trouble is None:
+        trouble = self.trouble
+        if trouble is None or (trouble.trouble is Trouble.AWAY and trouble.retry_after is None):
             self.due_at = self._clock.monotonic()
 
     def hint(self) -> None:

@@ -132,6 +132,7 @@ def move(homer: Person, device: str, place: str, *, name: str = "") -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
     page.get_by_role("link", name="Move").click()
     choice = page.get_by_label("Put it into")
+    expect(choice).to_be_visible()
     choice.select_option(label=next(text for text in choice.locator("option").all_text_contents() if place in text))
     page.get_by_role("button", name="Move").click()
     expect(page.locator("main .lead")).to_contain_text(place)

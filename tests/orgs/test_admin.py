@@ -19,7 +19,7 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from orgs import invitations, tree
-from orgs.errors import CannotMove, NotEmpty
+from orgs.errors import CannotMove, MailNotSent, NotEmpty
 from orgs.models import AuditEntry, Invitation, Membership, Organization, User
 from tests.conftest import Cast
 from tests.factories import PASSWORD, OrganizationFactory, UserFactory
@@ -66,7 +66,7 @@ def test_a_new_organization_is_made_by_the_tree(as_operator: Client, simpsons: C
 
 
 def test_moving_is_done_by_the_tree(as_operator: Client, simpsons: Cast) -> None:
-    with patch("orgs.admin.tree.move", wraps=tree.move) as move:
+    with patch("orgs.tree.move", wraps=tree.move) as move:
         response = _change(as_operator, simpsons.household, parent=simpsons.power_plant.pk, name="Home")
     assert response.status_code == 302
     move.assert_called_once()
@@ -132,7 +132,7 @@ def test_a_name_that_a_sibling_has_is_refused_in_the_form(as_operator: Client, s
 def test_what_somebody_else_made_impossible_meanwhile_is_said_and_nothing_is_half_done(
     refusal: Exception, said: str, as_operator: Client, simpsons: Cast
 ) -> None:
-    with patch("orgs.admin.tree.move", side_effect=refusal):
+    with patch("orgs.tree.move", side_effect=refusal):
         response = _change(as_operator, simpsons.household, name="Home", parent=simpsons.power_plant.pk)
     assert response.status_code == 302
     assert said in _said(response)
@@ -285,6 +285,27 @@ def test_somebody_who_is_there_already_is_not_placed_twice(as_operator: Client, 
     assert "already in this organization" in response.content.decode()
 
 
+@pytest.mark.parametrize("how", ["demote", "end", "remove"])
+def test_the_last_manager_of_a_customer_stays(how: str, as_operator: Client, simpsons: Cast) -> None:
+    place = simpsons.homer.memberships.get()
+    tomorrow = timezone.localtime(timezone.now() + timedelta(days=1))
+    if how == "remove":
+        response = as_operator.post(_url("membership_delete", place.pk), {"post": "yes"})
+    else:
+        until = {"valid_until_0": f"{tomorrow:%F}", "valid_until_1": "00:00"}
+        data = {"relation": "member"} if how == "demote" else {"relation": "manager", **until}
+        response = as_operator.post(_url("membership_change", place.pk), data)
+    assert "no manager left" in _said(response)
+    assert simpsons.homer.memberships.get().relation == Membership.Relation.MANAGER
+
+
+def test_a_place_is_ended_and_that_is_audited(as_operator: Client, simpsons: Cast) -> None:
+    place = simpsons.marge.memberships.get()
+    as_operator.post(_url("membership_delete", place.pk), {"post": "yes"})
+    assert not simpsons.marge.memberships.exists()
+    assert AuditEntry.objects.get(action="operator.deleted").object_id == str(place.pk)
+
+
 # Invitations
 
 
@@ -309,6 +330,22 @@ def test_an_invitation_is_sent_and_its_link_is_not_shown(
     token = _link_in(message)
     assert invitations.find(token).organization == simpsons.household
     assert token not in response.content.decode()
+
+
+def test_an_invitation_whose_mail_does_not_go_out_is_kept_and_that_is_said(
+    as_operator: Client, simpsons: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with patch("orgs.admin_people.invitations.resend", side_effect=MailNotSent("No mail today.")):
+        invitation = invitations.invite(organization=simpsons.household, email="bart@example.net", by=simpsons.homer)
+        assert "No mail today." in _said(_act(as_operator, "invitation", "resend", invitation))
+    # On commit, after the row is there: the form must not come back and invite again.
+    with patch("orgs.admin_people.invitations.invite", side_effect=MailNotSent("No mail today.")):
+        data = {"organization": simpsons.household.pk, "email": "lisa@example.net", "relation": "member"}
+        until = timezone.localtime(timezone.now() + timedelta(days=3))
+        data |= {"expires_at_0": f"{until:%F}", "expires_at_1": "12:00"}
+        response = as_operator.post(_url("invitation_add"), data)
+    assert response["Location"] == _url("invitation_changelist")
+    assert "No mail today." in _said(response)
 
 
 @pytest.fixture

@@ -46,7 +46,13 @@ def test_with_debug_off_the_start_fails_with_a_sentence_that_names_the_missing_s
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("DEBUG", "maybe"), ("CHANNEL_PLATFORM", "thingsboard"), ("PLATFORM_BULK_LIMIT", "many")]
+    ("name", "value"),
+    [
+        ("DEBUG", "maybe"),
+        ("CHANNEL_PLATFORM", "thingsboard"),
+        ("PLATFORM_BULK_LIMIT", "many"),
+        ("PLATFORM_PLANS", "{hobby}"),
+    ],
 )
 def test_a_value_that_makes_no_sense_stops_the_start(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)

@@ -7,7 +7,6 @@ from unittest.mock import patch
 
 import pytest
 from allauth.account.models import EmailAddress
-from channels.thingspeak import ThingSpeak
 from django.core import mail
 from django.test import Client
 from django_tasks_db.models import DBTaskResult
@@ -15,6 +14,7 @@ from django_tasks_db.models import DBTaskResult
 from channels.models import PlatformAccount
 from channels.platforms import BadAccountKey, OutOfReach
 from channels.tasks import check_account
+from channels.thingspeak import ThingSpeak
 from devices.models import RegistrationKey
 from orgs.models import Membership, Organization, User
 from portal.signup import sign_up

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from django.conf import settings
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
 from rich.console import Console
 
 from portal.demo import Cast
@@ -39,7 +41,7 @@ def demo(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A demo that is stopped should the test not get to its end, or take too long."""
     process = subprocess.Popen(
         command("--state", str(folder / "state"), *arguments),
-        cwd=settings.BASE_DIR,
+        cwd=django_settings.BASE_DIR,
         env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -133,38 +135,28 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not [pid for pid in started if is_running(pid)]
 
 
-def refused(folder: Path, *arguments: str, **changes: str) -> str:
-    done = subprocess.run(
-        command("--state", str(folder), *arguments),
-        cwd=settings.BASE_DIR,
-        env=environment(folder, **changes),
-        capture_output=True,
-        text=True,
-        timeout=WITHIN,
-    )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    return done.stderr
+def refused(port: int, thermometers: int = 5) -> str:
+    with pytest.raises(CommandError) as refusal:
+        call_command("demo", port=port, thermometers=thermometers)
+    return str(refusal.value)
 
 
-def test_a_port_in_use_is_said_with_what_to_do(tmp_path: Path) -> None:
+def test_a_port_in_use_is_said_with_what_to_do(settings: Settings) -> None:
+    settings.DEBUG = True
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert f"Port {port} is in use" in refused(tmp_path, "--port", str(port))
+        assert refused(port) == (
+            f"Port {port} is in use, perhaps by another demo. End that, or choose another port: "
+            f"make run PORT={port + 1}"
+        )
 
 
-def test_the_demo_is_refused_where_debug_is_off(tmp_path: Path) -> None:
-    secrets = {
-        "DEBUG": "false",
-        "SECRET_KEY": "x" * 60,
-        "LOOKUP_HASH_KEY": "y" * 60,
-        "FIELD_ENCRYPTION_KEYS": "ZGV2ZWxvcG1lbnQtb25seS1uZXZlci1wcm9kdWN0aW8=",
-        "EMAIL_URL": "dummy:",
-    }
-    assert "DEBUG is off" in refused(tmp_path, "--port", str(free_port()), **secrets)
-    assert not (tmp_path / "db.sqlite3").exists()
+def test_the_demo_is_refused_where_debug_is_off(settings: Settings) -> None:
+    settings.DEBUG = False
+    assert "DEBUG is off here, so nothing was done." in refused(free_port())
 
 
-@pytest.mark.parametrize("arguments", [("--port", "0"), ("--port", "70000"), ("--thermometers", "-1")])
-def test_numbers_that_make_no_sense_are_refused(arguments: tuple[str, str], tmp_path: Path) -> None:
-    assert "--port is a number from 1 to 65535" in refused(tmp_path, *arguments)
+@pytest.mark.parametrize(("port", "thermometers"), [(0, 5), (70000, 5), (8080, -1), (8080, 101)])
+def test_numbers_that_make_no_sense_are_refused(port: int, thermometers: int, settings: Settings) -> None:
+    settings.DEBUG = True
+    assert "--port is a number from 1 to 65535" in refused(port, thermometers)

@@ -25,7 +25,7 @@ _KM_PER_DEGREE = 111.2
 
 def mine(call: Call) -> HttpResponseBase:
     """GET /channels: all channels of the account, as a bare array."""
-    channels = call.account().channels.with_details().order_by("number")
+    channels = call.account().channels.with_details().with_keys().order_by("number")
     if tag := call.parameters.text("tag"):
         channels = channels.filter(tags__name=tag)
     return _listed(call, [presenting.own_channel(channel) for channel in channels])

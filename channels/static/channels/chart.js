@@ -315,7 +315,7 @@
       return {
         width,
         height,
-        padding: [12, across ? 20 : 14, roomy ? 0 : 2, 4],
+        padding: [12, 24, roomy ? 0 : 2, 4],
         legend: { show: false },
         tzDate: (seconds) => {
           const date = new Date(seconds * 1000);

@@ -84,7 +84,7 @@ def _introduce(console: Console, simpsons: demo.Cast, hung: list[demo.Hung], url
     console.print()
     addresses = Table.grid(padding=(0, 2))
     addresses.add_row("[bold]Portal[/]", f"[bold cyan]{url}/[/]")
-    addresses.add_row("Mail", f"[cyan]{url}/outbox/[/]", "nothing is sent: every mail is shown there")
+    addresses.add_row("Mail", f"[cyan]{url}/outbox/[/]", "no mail is sent; it is shown there")
     addresses.add_row("Administration", f"[cyan]{url}/admin/[/]")
     console.print(addresses)
     console.print(f"\nLog in with one of these, password [bold]{escape(simpsons.password)}[/]:\n")

@@ -23,6 +23,13 @@ def test_a_malformed_plan_is_named(settings, wrong):
         plans()
 
 
+@pytest.mark.parametrize("wrong", [[], "hobby", 4])
+def test_plans_must_have_names(settings, wrong):
+    settings.PLATFORM_PLANS = wrong
+    with pytest.raises(ImproperlyConfigured, match="PLATFORM_PLANS"):
+        plans()
+
+
 @pytest.mark.parametrize("marker", ["kitchen-1", "keydist:x", "7f3c.a_b:c", "x" * 200])
 @pytest.mark.parametrize("before", ["", "about the fridge", "keydist:old", "a keydist:old b", "notkeydist:x"])
 def test_a_marker_is_found_in_what_it_was_put_into(marker, before):

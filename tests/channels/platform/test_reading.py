@@ -249,6 +249,7 @@ def test_a_feed_takes_the_same_statements_for_many_entries(api, kitchen, at_noon
         return len(queries)
 
     fill(kitchen, (0, "1"))
+    statements()  # the key's use is noted
     few = statements()
     Entry.objects.all().delete()
     fill(kitchen, *[(n / 10, str(n)) for n in range(500, 0, -1)])

@@ -147,6 +147,19 @@ class TestUseOfKeys:
             key.refresh_from_db()
             assert (key.first_used_at, key.last_used_at) == (NOON, NOON + noted * SECOND)
 
+    def test_the_use_of_a_read_key_is_noted_once_an_hour(self, api, kitchen: Keys):
+        key = ApiKey.objects.get(writes=False)
+        for seconds, noted in ((0, 0), (3599, 0), (3600, 3600)):
+            with time_machine.travel(NOON + seconds * SECOND, tick=False):
+                assert api.get(f"/channels/{kitchen.number}/feeds.json?api_key={kitchen.read}").status_code == 200
+            key.refresh_from_db()
+            assert (key.first_used_at, key.last_used_at) == (NOON, NOON + noted * SECOND)
+
+    def test_reading_with_a_write_key_is_no_use_of_it(self, api, kitchen: Keys):
+        """Whoever waits for a device to take up its new key must not be deceived by somebody who looks."""
+        api.get(f"/channels/{kitchen.number}/feeds.json?api_key={kitchen.write}")
+        assert ApiKey.objects.get(writes=True).first_used_at is None
+
     def test_the_first_use_of_a_new_key_is_noted_at_once(self, kitchen: Keys):
         write(kitchen.write, NOON, field1="1")
         new = kitchen.channel.rotate_write_key(overlap=60 * SECOND, at=NOON)
@@ -195,6 +208,7 @@ class TestCost:
     def test_last_value_and_age_do_not_touch_the_feed(self, api, kitchen: Keys):
         write(kitchen.write, field1="1", field2="2")
         write(kitchen.write, NOON + SECOND, field1="2")
+        api.get(f"/channels/{kitchen.number}/feeds/last.json?api_key={kitchen.read}")  # the key's use is noted
         for path in (
             "feeds/last.json", "fields/1/last", "fields/2/last.json", "feeds/last_data_age.json",
             "fields/2/last_data_age.txt", "status/last.json", "feeds/last.txt",

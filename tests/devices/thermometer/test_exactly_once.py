@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.devices.thermometer.conftest import Bench
-from tests.devices.thermometer.world import Reply
+from tests.devices.thermometer.world import Reply, Request
 
 
 @pytest.fixture
@@ -167,3 +167,22 @@ def test_a_finished_thermometer_has_tried_all_it_could(running: Bench) -> None:
 
     assert thermometer.is_finished
     assert len(thermometer.outbox) == 1
+
+
+def test_what_only_the_refused_key_could_take_does_not_keep_it_busy(running: Bench) -> None:
+    new = running.world.renew_write_key(timedelta(hours=1))
+    running.world.hint = True
+    running.run_for(15)
+    del running.world.channel.keys[new]
+    running.power_up(count=1)
+
+    def not_with_the_old_key(request: Request) -> Reply | None:
+        running.world.faults.append(not_with_the_old_key)
+        return Reply(422, "error_invalid_byte_sequence") if request.form.get("api_key", new) != new else None
+
+    running.world.faults.append(not_with_the_old_key)
+    running.waits.clear()
+    running.run_for(300)
+
+    assert len(running.thermometer.outbox) == 1
+    assert len(running.waits) < 100

@@ -115,3 +115,10 @@ def test_with_a_count_it_is_finished_when_all_of_them_are_stored(bench: Bench) -
 
     assert bench.stored == bench.sensor.taken == ["1.00", "2.00", "3.00"]
     assert thermometer.delivery.delivered == 3
+
+
+def test_it_keeps_its_connection_for_the_next_measurement(bench: Bench) -> None:
+    bench.run_for(120)
+
+    assert len(bench.world.requests) == 10
+    assert bench.world.connections == 1

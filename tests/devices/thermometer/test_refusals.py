@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
 
 import pytest
 
 from devices.envelope import RegistrationKeyText
-from tests.devices.thermometer.conftest import Bench
+from devices.thermometer import exchange
+from tests.devices.thermometer.conftest import Bench, bare_session
 from tests.devices.thermometer.world import KEY, REGISTRATION_PATH, Reply, Request
 
 
@@ -175,6 +178,30 @@ def test_an_answer_that_does_not_end_is_given_up(bench: Bench, caplog: pytest.Lo
     bench.thermometer.step()
 
     assert "does not end" in caplog.text
+
+
+def test_an_answer_that_drips_is_given_up_before_it_is_complete(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        client: list[socket.socket] = []
+
+        def drip() -> None:
+            connection, _address = server.accept()
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\ndrip")
+            client.append(connection)  # and nothing more comes
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        moments = iter([0.0, 31.0])
+        monkeypatch.setattr(exchange.time, "monotonic", lambda: next(moments, 31.0))
+        with pytest.raises(exchange.NoAnswer, match="does not end"):
+            exchange.exchange(bare_session(), "GET", address)
+        monkeypatch.undo()
+        thread.join()
+        client[0].close()
 
 
 def test_a_captive_portal_before_the_platform_swallows_nothing(bench: Bench) -> None:

@@ -62,6 +62,13 @@ def stored() -> list[str]:
     return list(entries.values_list("field1", flat=True))
 
 
+def one_shot_session() -> requests.Session:
+    """A session whose connections end with the answer, and with them the server's thread and its database's use."""
+    session = bare_session()
+    session.headers["Connection"] = "close"
+    return session
+
+
 class LosesAnswers(requests.adapters.HTTPAdapter):
     """The request arrives and is done; every third answer is lost."""
 
@@ -81,14 +88,14 @@ class LosesAnswers(requests.adapters.HTTPAdapter):
 
 
 def losing(path: str) -> requests.Session:
-    session = bare_session()
+    session = one_shot_session()
     session.mount("http://", LosesAnswers(path))
     return session
 
 
 def test_it_registers_and_what_it_measures_is_in_the_feed(store: StateStore, clock: FakeClock) -> None:
     sensor = CountingSensor()
-    run(store, clock, sensor, bare_session(), 3)
+    run(store, clock, sensor, one_shot_session(), 3)
 
     device = Device.objects.get(serial=SERIAL)
     assert store.state.credentials is not None
@@ -98,9 +105,9 @@ def test_it_registers_and_what_it_measures_is_in_the_feed(store: StateStore, clo
 
 def test_at_the_next_power_up_the_portal_confirms_its_key(store: StateStore, clock: FakeClock) -> None:
     sensor = CountingSensor()
-    run(store, clock, sensor, bare_session(), 1)
+    run(store, clock, sensor, one_shot_session(), 1)
     seen: list[int] = []
-    session = bare_session()
+    session = one_shot_session()
     session.hooks["response"].append(lambda response, **_: seen.append(response.status_code))
     run(StateStore.load(store.path), clock, sensor, session, 1)
 
@@ -136,9 +143,9 @@ def test_a_revoked_registration_key_is_said_and_the_channel_goes_on(
     store: StateStore, clock: FakeClock, key: RegistrationKey, caplog: pytest.LogCaptureFixture
 ) -> None:
     sensor = CountingSensor()
-    run(store, clock, sensor, bare_session(), 1)
+    run(store, clock, sensor, one_shot_session(), 1)
     RegistrationKey.objects.filter(pk=key.pk).update(revoked_at=datetime.now(UTC) - timedelta(minutes=1))
-    run(StateStore.load(store.path), clock, sensor, bare_session(), 2)
+    run(StateStore.load(store.path), clock, sensor, one_shot_session(), 2)
 
     assert "does not accept the registration key" in caplog.text
     assert stored() == sensor.taken

@@ -122,6 +122,7 @@ class World:
         self.hint = False
         self.is_down = False
         self.answered_too_early = 0
+        self.connections = 0
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -316,6 +317,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.world.connections += 1
 
     def _handle(self) -> None:
         parts = urlsplit(self.path)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('channels', '0003_renewal'),
+        ('channels', '0004_renewal_policy'),
     ]
 
     operations = [
