@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('channels', '0004_program_keys'),
+        ('channels', '0003_renewal'),
         ('orgs', '0003_suspended_customers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
