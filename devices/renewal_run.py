@@ -15,8 +15,8 @@ from channels import renewal as write_keys
 from channels.errors import CannotRenew
 from channels.models import RenewalPolicy
 from channels.platforms import PlatformError
-from devices import renewal as registration_keys
 from devices import read_rights, renewal_due, renewal_mail
+from devices import renewal as registration_keys
 
 
 @dataclass

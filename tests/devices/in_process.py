@@ -16,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
 
 from devices.envelope import RegistrationKeyText
 from devices.thermometer.state import Registration, State, StateStore
@@ -78,7 +79,7 @@ class Wire(BaseAdapter):
         response = requests.Response()
         response.status_code = answer.status_code
         response.headers = CaseInsensitiveDict(answer.items())
-        response.raw = io.BytesIO(answer.content)
+        response.raw = HTTPResponse(body=io.BytesIO(answer.content), preload_content=False)
         response.url = request.url or ""
         response.request = request
         return response
