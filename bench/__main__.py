@@ -92,9 +92,8 @@ def _measure(folder: Path, url: str, reference_url: str, options: list[str]) -> 
         subprocess.run(command, env=environment, check=True, cwd=ROOT)
     except subprocess.CalledProcessError:
         log = folder / "servers.log"
-        raise SystemExit(
-            f"The measurement failed. The servers said:\n{log.read_text() if log.exists() else ''}"
-        ) from None
+        said = log.read_text()[-3000:] if log.exists() else "nothing"
+        raise SystemExit(f"The measurement failed. The servers said:\n{said}") from None
     found: dict[str, Any] = json.loads((folder / "results.json").read_text())
     return found
 

@@ -23,6 +23,8 @@ from django.test.utils import CaptureQueriesContext
 KNOWN_DEVICES = 5000
 WITH_ETAG = 500
 PACE = 1.0
+NO_WRITE = "/update?api_key=none"
+NO_INSERT = "/one-select?key=" + "0" * 64
 
 
 def statements(method: str, path: str, **options: Any) -> int:
@@ -53,11 +55,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     with ExitStack() as stack:
         running = {
-            name: stack.enter_context(servers.gunicorn(application, environment, log))
-            for name, application, environment in (
-                ("portal", "portal.wsgi", {"PLATFORM_UPDATE_INTERVAL": "0", "PLATFORM_BULK_INTERVAL": "0"}),
-                ("paced portal", "portal.wsgi", {"PLATFORM_UPDATE_INTERVAL": str(PACE)}),
-                ("reference", "bench.reference:application", reference),
+            name: stack.enter_context(servers.gunicorn(application, environment, log, harmless=harmless))
+            for name, application, environment, harmless in (
+                ("portal", "portal.wsgi", {"PLATFORM_UPDATE_INTERVAL": "0", "PLATFORM_BULK_INTERVAL": "0"}, NO_WRITE),
+                ("paced portal", "portal.wsgi", {"PLATFORM_UPDATE_INTERVAL": str(PACE)}, NO_WRITE),
+                ("reference", "bench.reference:application", reference, NO_INSERT),
             )
         }
         _warm(running, devices[0])
@@ -98,11 +100,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _warm(running: dict[str, Any], device: Any) -> None:
-    """Let every worker load what it loads with its first request. Nothing is stored: the write key is a wrong one."""
+    """Let every worker load what it loads with its first request."""
     known = f"/midpoint/ws/iot/devices/{device.serial}?key={device.lookup}"
-    addresses = {"reference": ["/one-select?key=" + "0" * 64], "portal": [known, "/update?api_key=none"]}
     for name, server in running.items():
-        for address in addresses["reference" if name == "reference" else "portal"] * 3:
+        for address in (server.harmless, server.harmless if name == "reference" else known) * 3:
             server.ask_at_once(address)
 
 

@@ -98,8 +98,11 @@ def devices(keys: list[RegistrationKey], count: int) -> list[KnownDevice]:
     )
     ChannelKey.objects.bulk_create(
         [
-            ChannelKey.holding(value, channel=channel, kind=kind)
-            for values, kind in ((write_keys, ChannelKey.Kind.WRITE), (read_keys, ChannelKey.Kind.READ))
+            ChannelKey.holding(value, channel=channel, kind=kind, told_at=at, acknowledged_at=at)
+            for values, kind, at in (
+                (write_keys, ChannelKey.Kind.WRITE, now),
+                (read_keys, ChannelKey.Kind.READ, None),
+            )
             for channel, value in zip(channels, values, strict=True)
         ],
         batch_size=500,
@@ -118,7 +121,10 @@ def devices(keys: list[RegistrationKey], count: int) -> list[KnownDevice]:
         ],
         batch_size=500,
     )
-    DeviceContact.objects.bulk_create([DeviceContact(device=device, asked_at=now) for device in made], batch_size=500)
+    DeviceContact.objects.bulk_create(
+        [DeviceContact(device=device, asked_at=now, asked_with=key) for device, key in zip(made, chosen, strict=True)],
+        batch_size=500,
+    )
     return [
         KnownDevice(device.serial, key.lookup, channel.number, write_key)
         for device, key, channel, write_key in zip(made, chosen, channels, write_keys, strict=True)
@@ -153,6 +159,7 @@ def big_channel(key: RegistrationKey, entries: int) -> BigChannel:
         last = platform.Entry.objects.get(channel=channel, entry_id=entries)
         platform.Latest.objects.filter(channel=channel).update(
             last_entry_id=entries,
+            newest_id=entries,
             last_entry_at=last.created_at,
             written_at=last.created_at,
             **{f"field{n}{part}": value for n in (1, 2) for part, value in _newest(last, n).items()},

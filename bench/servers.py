@@ -21,10 +21,11 @@ START_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Server:
-    """A running gunicorn."""
+    """A running gunicorn. `harmless` is an address that stores nothing."""
 
     port: int
     master: int
+    harmless: str
 
     @property
     def url(self) -> str:
@@ -38,7 +39,7 @@ class Server:
     def drain(self) -> None:
         """Wait until what came before is answered: workers take requests in the order in which they come."""
         for _ in range(2):
-            self.ask_at_once("/favicon.ico")
+            self.ask_at_once(self.harmless)
 
     def ask_at_once(self, address: str) -> None:
         """Send a few requests at once, so that each worker gets one."""
@@ -63,7 +64,7 @@ def _status(pid: int, name: str) -> float:
 
 
 @contextmanager
-def gunicorn(application: str, environment: Mapping[str, str], log: Path) -> Iterator[Server]:
+def gunicorn(application: str, environment: Mapping[str, str], log: Path, *, harmless: str) -> Iterator[Server]:
     """Serve `application` while the block runs. Raises RuntimeError with the log if it does not start."""
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", application, "--workers", str(WORKERS), "--worker-class", "sync"]
@@ -72,7 +73,7 @@ def gunicorn(application: str, environment: Mapping[str, str], log: Path) -> Ite
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
     try:
         _wait_for(port, process, log)
-        yield Server(port, process.pid)
+        yield Server(port, process.pid, harmless)
     finally:
         process.terminate()
         process.wait()

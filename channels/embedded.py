@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
 
+from channels.compiled import CompiledQuery
 from channels.markers import with_marker
 from channels.platform import reading
 from channels.platform.models import FIELDS, Account, ApiKey, Channel, ChannelLimit, Latest
@@ -31,6 +33,7 @@ class Embedded:
 
     name = "embedded"
     answers_within = timedelta(seconds=5)
+    is_in_our_database = True
     can_create_accounts = True
     can_rotate_write_keys = True
     can_add_read_keys = True
@@ -56,7 +59,7 @@ class Embedded:
             channel = Channel.objects.open(_account(account_key), name=name, metadata=with_marker("", marker), **fields)
         except ChannelLimit:
             raise ChannelLimitReached("The account has as many channels as its plan allows.") from None
-        return _as_remote(channel)
+        return _as_remote(channel, channel.first_keys)
 
     def find_channel(self, account_key: str, marker: str) -> RemoteChannel | None:
         """Return the account's channel with that marker: the oldest, should there be several."""
@@ -166,11 +169,18 @@ class Embedded:
         return f"{settings.PUBLIC_URL}/channels/{number}/charts/{field}{query}"
 
 
+# What managing channels needs of an account; its key, which would have to be decrypted, is fetched when asked for.
+_ACCOUNT = ("id", "login", "plan_name")
+_ACCOUNT_WITH = CompiledQuery(
+    lambda key_hash: Account.objects.filter(key_hash=key_hash).values_list(*_ACCOUNT), "key_hash"
+)
+
+
 def _account(key: str) -> Account:
-    account = Account.objects.with_key(key)
-    if account is None:
+    found = _ACCOUNT_WITH.first(key_hash=keyed_hash(key))
+    if found is None:
         raise BadAccountKey("The platform does not know the account key.")
-    return account
+    return Account.from_db(DEFAULT_DB_ALIAS, _ACCOUNT, found)
 
 
 def _channel(account_key: str, number: int) -> Channel:
@@ -180,10 +190,10 @@ def _channel(account_key: str, number: int) -> Channel:
     return channel
 
 
-def _as_remote(channel: Channel) -> RemoteChannel:
+def _as_remote(channel: Channel, keys: Iterable[ApiKey] | None = None) -> RemoteChannel:
     """The channel with its good keys. Uses `api_keys` as prefetched: no query for each of many channels."""
     now = timezone.now()
-    good = [key for key in channel.api_keys.all() if key.is_good_at(now)]
+    good = [key for key in keys or channel.api_keys.all() if key.is_good_at(now)]
     return RemoteChannel(
         number=channel.number,
         name=channel.name,

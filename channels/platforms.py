@@ -100,6 +100,8 @@ class Platform(Protocol):
     name: str
     answers_within: timedelta
     """The longest that one call can take, all retries included."""
+    is_in_our_database: bool
+    """Whether what it does is part of the caller's transaction, and takes no longer than that may."""
     can_create_accounts: bool
     can_rotate_write_keys: bool
     can_add_read_keys: bool

@@ -41,6 +41,7 @@ class ThingSpeak:
     name = "thingspeak"
     # Creating and changing a channel can take two calls.
     answers_within = 2 * ANSWERS_WITHIN
+    is_in_our_database = False
     # The REST API has no call for any of these; people do them on ThingSpeak's own pages.
     can_create_accounts = False
     can_rotate_write_keys = False

@@ -229,6 +229,11 @@ def _session() -> requests.Session:
     return session
 
 
+def hang_up() -> None:
+    """Close the connections that are kept open. The next call opens one again."""
+    _session().close()
+
+
 class _WithoutKeys(logging.Filter):
     """urllib3 writes the address of each call, and with it the account key, into its log."""
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import ExpressionWrapper, F, FilteredRelation, Q, QuerySet, TextField
 from django.utils import timezone
 
 from channels import vault
+from channels.compiled import CompiledQuery, CompiledUpdate
 from channels.models import ChannelKey, KeyState
 from channels.platforms import platform_named
 from devices import clones
-from devices.compiled import CompiledQuery
 from devices.envelope import Payload, RegistrationKeyText, seal
 from devices.errors import KeyNotGood, PolicyRefuses
 from devices.models import Device, DeviceContact
@@ -264,8 +264,21 @@ _KNOWN = CompiledQuery(_known, "serial", "lookup")
 
 
 def _record_contact(device: int, at: datetime, registration_key: int, *, first: bool) -> None:
-    said = {"asked_at": at, "asked_with_id": registration_key}
     if first:
+        said = {"asked_at": at, "asked_with_id": registration_key}
         DeviceContact.objects.update_or_create(device_id=device, defaults=said)
     else:
-        DeviceContact.objects.filter(device_id=device).update(**said)
+        _CONTACT.run(device=device, at=at, key=registration_key)
+
+
+# After an outage every device asks for the first time in a while, so this runs with each request, like the SELECT.
+_CONTACT = CompiledUpdate(
+    lambda device, at, key: (
+        DeviceContact.objects.filter(device_id=device),
+        {"asked_at": at, "asked_with_id": key},
+    ),
+    device=-7_777_777,
+    at=datetime(2001, 1, 1, tzinfo=UTC),
+    key=-8_888_888,
+    may_be_lost=True,
+)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import uuid
-from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from channels.compiled import CompiledUpdate
 from channels.models import Channel
 from channels.vault import EncryptedTextField
 from devices.envelope import RegistrationKeyText
@@ -58,14 +59,19 @@ class RegistrationKeyQuerySet(models.QuerySet["RegistrationKey"]):
 
         A key that has been renewed lets in no new device either.
         """
-        good = self.good().filter(successor__isnull=True)
-        return bool(
-            good.filter(Q(use_limit__isnull=True) | Q(uses__lt=F("use_limit")), pk=key.pk).update(uses=F("uses") + 1)
-        )
+        return bool(_TAKE_USE.run(key=key.pk, now=timezone.now()))
 
     def give_back_use(self, key: RegistrationKey) -> None:
         """Undo `take_use`."""
         self.filter(pk=key.pk, uses__gt=0).update(uses=F("uses") - 1)
+
+
+def _use_taken(key: int, now: datetime) -> tuple[RegistrationKeyQuerySet, dict[str, Any]]:
+    good = RegistrationKey.objects.good(now).filter(successor__isnull=True)
+    return good.filter(Q(use_limit__isnull=True) | Q(uses__lt=F("use_limit")), pk=key), {"uses": F("uses") + 1}
+
+
+_TAKE_USE = CompiledUpdate(_use_taken, key=-7_777_777, now=datetime(2001, 1, 1, tzinfo=UTC))
 
 
 class RegistrationKey(models.Model):

@@ -1,8 +1,10 @@
 """Find or register a device, with exactly one channel whatever happens in between.
 
-The device's row is written first, with a lease for whoever creates the channel; the platform is asked outside of any
-transaction; then channel and keys are stored. Two requests at once: one has the lease, the other waits for its
-result. A process that dies in between leaves a lease that runs out, and the channel is found again by its marker.
+Where the platform's rows are in our own database, device, channel and keys are one transaction: all or nothing.
+
+Elsewhere the device's row is written first, with a lease for whoever creates the channel; the platform is asked
+outside of any transaction; then channel and keys are stored. Two requests at once: one has the lease, the other waits
+for its result. A process that dies in between leaves a lease that runs out, and the channel is found by its marker.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
+from typing import Any
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
+from django.db.models import FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
+from channels.compiled import CompiledQuery, CompiledUpdate, insert
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import BadAccountKey, ChannelLimitReached, OutOfReach, Platform, PlatformError, RemoteChannel
 from devices import known
@@ -37,40 +42,72 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
     `lookup` is the first half of the registration key, in capitals; `serial` is well formed. Safe to call again after
     any failure. Raises KeyNotGood, PolicyRefuses, or TryLater when the platform is out of reach.
     """
-    if device := known.find(lookup=lookup, serial=serial):
-        return device
-    key = (
-        RegistrationKey.objects.good()
-        .filter(lookup=lookup)
-        .select_related("organization", "customer__platform_account")
-        .first()
-    )
-    if key is None:
-        raise KeyNotGood
-    if key.customer.suspended_at is not None:
-        raise PolicyRefuses.suspended()
-    account = _account(key)
+    if found := known.find(lookup=lookup, serial=serial):
+        return found
+    key, account, without_channel = _admission(lookup, serial)
     platform = account.on_platform
     lease = uuid.uuid4()
-    claimed = _claim(key, serial, lease, _lease_length(platform))
-    for _attempt in range(WAITS):
-        if claimed.channel_id is not None:
+    if without_channel is None:
+        with transaction.atomic() if platform.is_in_our_database else nullcontext():
+            device, is_new = _claim(key, serial, lease, _lease_length(platform))
+            # There is nothing to be found: the device's marker is a moment old.
+            refusal = _create_channel(device, account, platform, lease) if is_new else None
+    else:
+        device, is_new, refusal = Device.objects.get(pk=without_channel), False, None
+    for _attempt in range(0 if is_new else WAITS):
+        if device.channel_id is not None:
             break
-        if claimed.provisioning_lease == lease or _take_lease(claimed, lease, _lease_length(platform)):
-            _provision(claimed, account, platform, lease)
+        if _take_lease(device, lease, _lease_length(platform)):
+            refusal = _find_or_create_channel(device, account, platform, lease)
             break
         wait(WAIT_SECONDS)
-        claimed.refresh_from_db(fields=["channel", "provisioning_lease", "provisioning_until"])
-    if device := known.find(lookup=lookup, serial=serial):
-        return device
+        device.refresh_from_db(fields=["channel", "provisioning_lease", "provisioning_until"])
+    if refusal is not None:
+        raise refusal
+    if found := known.find(lookup=lookup, serial=serial):
+        return found
     raise TryLater("The device is being registered by another request at the moment.", retry_after=2)
 
 
-def _account(key: RegistrationKey) -> PlatformAccount:
-    try:
-        return key.customer.platform_account
-    except PlatformAccount.DoesNotExist:
-        raise PolicyRefuses("The organization has no account on the channel platform yet. Ask its manager.") from None
+_KEY = ("id", "customer_id", "organization_id", "successor_id", "expires_at", "revoked_at")
+_ACCOUNT = ("id", "platform", "key", "state")
+
+
+def _key_and_device(lookup: str, serial: str) -> QuerySet[RegistrationKey, tuple[Any, ...]]:
+    of_that_serial = Q(customer__all_devices__serial=serial)
+    return (
+        RegistrationKey.objects.filter(lookup=lookup)
+        .annotate(device=FilteredRelation("customer__all_devices", condition=of_that_serial))
+        .values_list(
+            *_KEY,
+            *(f"customer__platform_account__{name}" for name in _ACCOUNT),
+            "customer__suspended_at",
+            "device__pk",
+        )
+    )
+
+
+_KEY_AND_DEVICE = CompiledQuery(_key_and_device, "lookup", "serial")
+
+
+def _admission(lookup: str, serial: str) -> tuple[RegistrationKey, PlatformAccount, int | None]:
+    """Return the key, its customer's account, and the primary key of the customer's device of that serial, if any.
+
+    Key and account have only the columns that are needed here. Raises KeyNotGood or PolicyRefuses.
+    """
+    row = _KEY_AND_DEVICE.first(lookup=lookup, serial=serial)
+    if row is None:
+        raise KeyNotGood
+    *columns, suspended_at, device = row
+    key = RegistrationKey.from_db(DEFAULT_DB_ALIAS, _KEY, columns[: len(_KEY)])
+    account = PlatformAccount.from_db(DEFAULT_DB_ALIAS, _ACCOUNT, columns[len(_KEY) :])
+    if not key.is_good:
+        raise KeyNotGood
+    if suspended_at is not None:
+        raise PolicyRefuses.suspended()
+    if account.pk is None:
+        raise PolicyRefuses("The organization has no account on the channel platform yet. Ask its manager.")
+    return key, account, device
 
 
 def _lease_length(platform: Platform) -> timedelta:
@@ -78,35 +115,33 @@ def _lease_length(platform: Platform) -> timedelta:
     return 2 * platform.answers_within + LEASE_MARGIN
 
 
-def _claim(key: RegistrationKey, serial: str, lease: uuid.UUID, length: timedelta) -> Device:
-    """Return the customer's device of that serial; a new one is counted on the key and comes with the lease."""
-    known_device = Device.objects.filter(customer=key.customer, serial=serial).first()
-    if known_device is not None:
-        return known_device
+def _claim(key: RegistrationKey, serial: str, lease: uuid.UUID, length: timedelta) -> tuple[Device, bool]:
+    """Return a new device, counted on the key and with the lease; or False and the one that came in between."""
     if key.successor_id is not None:
         raise KeyNotGood  # the new one is in the portal, for whoever has the device in hand
-    with transaction.atomic():
+    now = timezone.now()
+    device = Device(
+        customer_id=key.customer_id,
+        organization_id=key.organization_id,
+        serial=serial,
+        registered_with_id=key.pk,
+        provisioning_lease=lease,
+        provisioning_until=now + length,
+    )
+    with transaction.atomic(savepoint=False):
         # The UPDATE makes registrations with one key wait for each other: the limit holds when many come at once.
         if not RegistrationKey.objects.take_use(key):
             raise PolicyRefuses(
                 "This registration key has let in as many devices as it may. Ask a manager for another."
             )
-        now = timezone.now()
-        device, is_new = Device.objects.get_or_create(
-            customer=key.customer,
-            serial=serial,
-            defaults={
-                "organization": key.organization,
-                "registered_with": key,
-                "provisioning_lease": lease,
-                "provisioning_until": now + length,
-            },
-        )
-        if is_new:
-            DeviceContact.objects.create(device=device, asked_at=now, asked_with=key)
-        else:
+        try:
+            with transaction.atomic():
+                insert(device)
+        except IntegrityError:
             RegistrationKey.objects.give_back_use(key)
-    return device
+            return Device.objects.get(customer=key.customer_id, serial=serial), False
+        insert(DeviceContact(device=device, asked_at=now, asked_with_id=key.pk))
+    return device, True
 
 
 def _take_lease(device: Device, lease: uuid.UUID, length: timedelta) -> bool:
@@ -118,21 +153,34 @@ def _take_lease(device: Device, lease: uuid.UUID, length: timedelta) -> bool:
     )
 
 
-def _provision(device: Device, account: PlatformAccount, platform: Platform, lease: uuid.UUID) -> None:
-    """Find or create the device's channel on the platform and store it with its keys."""
+Refusal = TryLater | PolicyRefuses
+
+
+def _find_or_create_channel(
+    device: Device, account: PlatformAccount, platform: Platform, lease: uuid.UUID
+) -> Refusal | None:
+    """Store the channel that an earlier try may have left on the platform, or a new one. Returns what went wrong."""
     try:
-        remote = platform.find_channel(account.key, device.marker) or platform.create_channel(
-            account.key, name=str(device), marker=device.marker, labels=LABELS
-        )
+        remote = platform.find_channel(account.key, device.marker)
     except PlatformError as error:
-        _give_up_lease(device, lease)
-        raise _refusal(error, account) from error
+        return _give_up(device, lease, account, error)
+    if remote is None:
+        return _create_channel(device, account, platform, lease)
     _store(device, account, remote, lease)
-    if account.state != PlatformAccount.State.VERIFIED:
-        account.record_check(PlatformAccount.State.VERIFIED)
+    return None
 
 
-def _refusal(error: PlatformError, account: PlatformAccount) -> TryLater | PolicyRefuses:
+def _create_channel(device: Device, account: PlatformAccount, platform: Platform, lease: uuid.UUID) -> Refusal | None:
+    """Store a new channel. Returns what went wrong."""
+    try:
+        remote = platform.create_channel(account.key, name=str(device), marker=device.marker, labels=LABELS)
+    except PlatformError as error:
+        return _give_up(device, lease, account, error)
+    _store(device, account, remote, lease)
+    return None
+
+
+def _refusal(error: PlatformError, account: PlatformAccount) -> Refusal:
     """Say it in the device's words, and remember what the manager has to know."""
     if isinstance(error, OutOfReach):
         return TryLater("The channel platform is out of reach. Nothing is lost: try again.", error.retry_after)
@@ -147,22 +195,44 @@ def _refusal(error: PlatformError, account: PlatformAccount) -> TryLater | Polic
     return TryLater("The channel platform gave an answer that makes no sense. Nothing is lost: try again.", 300)
 
 
-def _give_up_lease(device: Device, lease: uuid.UUID) -> None:
-    Device.objects.filter(pk=device.pk, provisioning_lease=lease).update(
-        provisioning_lease=None, provisioning_until=None
-    )
+def _give_up(device: Device, lease: uuid.UUID, account: PlatformAccount, error: PlatformError) -> Refusal:
+    """Let the next try begin at once, and say why this one failed."""
+    mine = Device.objects.filter(pk=device.pk, provisioning_lease=lease)
+    mine.update(provisioning_lease=None, provisioning_until=None)
+    return _refusal(error, account)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def _store(device: Device, account: PlatformAccount, remote: RemoteChannel, lease: uuid.UUID) -> None:
-    mine = Device.objects.select_for_update().filter(pk=device.pk, provisioning_lease=lease, channel__isnull=True)
-    if not mine.exists():
+    if not _STILL_MINE.run(device=device.pk, lease=lease):
         return  # The lease ran out and another request has adopted the channel.
-    channel = Channel.objects.create(account=account, number=remote.number)
-    ChannelKey.objects.bulk_create(
-        [
-            ChannelKey.holding(remote.write_key, channel=channel, kind=ChannelKey.Kind.WRITE),
-            *(ChannelKey.holding(key, channel=channel, kind=ChannelKey.Kind.READ) for key in remote.read_keys),
-        ]
+    channel = Channel(account=account, number=remote.number)
+    insert(channel)
+    # Told, because the answer to this very request carries it.
+    told_at = timezone.now()
+    insert(
+        ChannelKey.holding(remote.write_key, channel=channel, kind=ChannelKey.Kind.WRITE, told_at=told_at),
+        *(ChannelKey.holding(key, channel=channel, kind=ChannelKey.Kind.READ) for key in remote.read_keys),
     )
-    mine.update(channel=channel, provisioning_lease=None, provisioning_until=None)
+    _HAS_CHANNEL.run(device=device.pk, channel=channel.pk)
+    if account.state != PlatformAccount.State.VERIFIED:
+        account.record_check(PlatformAccount.State.VERIFIED)
+
+
+# An UPDATE, because it locks the row on every database.
+_STILL_MINE = CompiledUpdate(
+    lambda device, lease: (
+        Device.objects.filter(pk=device, provisioning_lease=lease, channel__isnull=True),
+        {"provisioning_until": None},
+    ),
+    device=-7_777_777,
+    lease=uuid.UUID(int=7_777_777),
+)
+_HAS_CHANNEL = CompiledUpdate(
+    lambda device, channel: (
+        Device.objects.filter(pk=device),
+        {"channel_id": channel, "provisioning_lease": None, "provisioning_until": None},
+    ),
+    device=-7_777_777,
+    channel=-8_888_888,
+)

@@ -111,6 +111,9 @@ def _database(url: str) -> dict[str, Any]:
         }
         # A file: the shared in-memory database that Django would take has other locks than a real one.
         database["TEST"] = {"NAME": str(BASE_DIR / "var" / "test.sqlite3")}
+    else:
+        # For `devices.compiled`. Django's own cursors prepare nothing, whatever this says.
+        database.setdefault("OPTIONS", {}).setdefault("prepare_threshold", 2)
     return database
 
 

@@ -36,7 +36,13 @@ def missing() -> dict[str, str]:
     return lacks
 
 
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def pytest(title: str, arguments: list[str], **environment: str) -> int:
+    say(f"\n=== {title} ===")
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadscope", *arguments],
         env={**os.environ, **environment},
@@ -49,18 +55,18 @@ def main() -> int:
     arguments = sys.argv[1:]
     lacks = missing()
     if lacks and os.environ.get("CI"):
-        for _what, _remedy in lacks.items():
-            pass
+        for what, remedy in lacks.items():
+            say(f"In CI nothing may be left out, but {what} cannot run here: {remedy}")
         return 1
     results = [pytest("SQLite", arguments, DATABASE_URL="", CACHE_URL="")]
     if "the whole run on PostgreSQL" not in lacks:
         cache = "" if "the cache on Redis" in lacks else REDIS_URL
         title = "PostgreSQL" + (" with Redis" if cache else "")
         results.append(pytest(title, arguments, DATABASE_URL=POSTGRES_URL, CACHE_URL=cache))
-    for _what, _remedy in lacks.items():
-        pass
+    for what, remedy in lacks.items():
+        say(f"Left out: {what}. To have it: {remedy}.")
     if not lacks:
-        pass
+        say("Nothing was left out.")
     return max(results)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -12,6 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.text import slugify
 
+from channels.compiled import insert
 from channels.markers import MAX_LENGTH, marker_in
 from channels.platform.feed_models import FIELDS as FIELDS
 from channels.platform.feed_models import Entry as Entry
@@ -93,13 +95,14 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
                 Account.objects.select_for_update().get(pk=account.pk)
                 if account.channels.count() >= limit:
                     raise ChannelLimit
-            channel = self.create(account=account, name=name, **settings)
+            channel = self.model(account=account, name=name, **settings)
+            channel.marker = marker_in(channel.metadata)
+            insert(channel)
             if not name:
                 channel.name = f"Channel {channel.number}"
                 channel.save(update_fields=["name"])
-            Latest.objects.create(channel=channel)
-            ApiKey.objects.issue(channel, writes=True)
-            ApiKey.objects.issue(channel, writes=False)
+            channel.first_keys = ApiKey.fresh(channel, writes=True), ApiKey.fresh(channel, writes=False)
+            insert(Latest(channel=channel), *channel.first_keys)
         return channel
 
     def with_details(self) -> Self:
@@ -140,6 +143,9 @@ class Channel(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ChannelQuerySet.as_manager()
+
+    # The keys that the channel was opened with: whoever opened it need not fetch them.
+    first_keys: Sequence[ApiKey] = ()
 
     class Meta:
         indexes = [
@@ -195,11 +201,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(hash=keyed_hash(value)).first()
 
     def issue(self, channel: Channel, *, writes: bool, note: str = "", at: datetime | None = None) -> ApiKey:
-        value = new_key()
-        at = at or timezone.now()
-        return self.create(
-            channel=channel, value=value, hash=keyed_hash(value), writes=writes, note=note, created_at=at
-        )
+        key = ApiKey.fresh(channel, writes=writes, note=note, at=at)
+        key.save(force_insert=True)
+        return key
 
 
 class ApiKey(models.Model):
@@ -232,6 +236,13 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{'write' if self.writes else 'read'} key {self.pk} of channel {self.channel_id}"
+
+    @classmethod
+    def fresh(cls, channel: Channel, *, writes: bool, note: str = "", at: datetime | None = None) -> ApiKey:
+        """Return a new key that is not saved yet."""
+        value = new_key()
+        at = at or timezone.now()
+        return cls(channel=channel, value=value, hash=keyed_hash(value), writes=writes, note=note, created_at=at)
 
     def is_good_at(self, moment: datetime) -> bool:
         return self.expires_at is None or self.expires_at > moment

@@ -6,7 +6,7 @@ documented for the hosted service is asserted here too, as far as reading goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ from django.test import Client
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from channels import thingspeak_reading
+from channels import thingspeak_http, thingspeak_reading
 from channels.embedded import Embedded
 from channels.platforms import (
     BadAccountKey,
@@ -46,10 +46,12 @@ def in_process() -> Platform:
 
 
 @pytest.fixture
-def over_http(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Platform:
+def over_http(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """The client, which asks anew each time."""
     monkeypatch.setattr(thingspeak_reading, "FRESH", 0)
-    return ThingSpeak(live_server.url)
+    yield ThingSpeak(live_server.url)
+    # A kept connection keeps a thread of the live server alive, and that one its connection to the test database.
+    thingspeak_http.hang_up()
 
 
 @pytest.fixture(params=[IN_PROCESS, OVER_HTTP])
