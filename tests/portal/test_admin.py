@@ -21,12 +21,13 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from channels import renewal, vault
-from channels.models import Channel, ChannelKey, PlatformAccount, Renewal
+from channels.models import Channel, ChannelKey, Chore, PlatformAccount, Renewal, RenewalPolicy
 from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
 from channels.tasks import check_account
 from devices.envelope import RegistrationKeyText
 from devices.models import Device, DeviceContact, RegistrationKey
+from devices.tasks import send
 from orgs import invitations
 from orgs.audit import record
 from orgs.models import AuditEntry, Invitation, Membership, Organization, TreeNumber, User
@@ -35,10 +36,11 @@ from tests.conftest import Cast
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
 
 SHOWN = [
-    AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Group, DBTaskResult,
-    PlatformAccount, Channel, ChannelKey, Renewal, RegistrationKey, Device, DeviceContact, Account, PlatformChannel,
-    ApiKey,
+    AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Group, DBTaskResult, PlatformAccount,
+    Channel, ChannelKey, Renewal, RenewalPolicy, Chore, RegistrationKey, Device, DeviceContact, Account,
+    PlatformChannel, ApiKey,
 ]  # fmt: skip
+MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
 NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag]
 
@@ -76,6 +78,9 @@ def _household(customer: Organization) -> None:
     record("device.moved", by=member.user, organization=member.organization, about=device, address="192.0.2.7")
     assert invitation.token_hash
     check_account.enqueue(customer.platform_account.pk)
+    send.enqueue(["guest@example.net"], "You are invited", f"Open {MAILED_LINK}")
+    RenewalPolicy.objects.create(organization=member.organization, write_every=30, changed_by=member.user)
+    Chore.objects.create(name=f"Chore {member.pk}", next_at=timezone.now())
     Group.objects.create(name=f"Support {member.pk}")
 
 
@@ -87,6 +92,7 @@ def everything(simpsons: Cast) -> Cast:
 
 
 def _plain_secrets() -> Iterator[str]:
+    yield MAILED_LINK
     for key in RegistrationKey.objects.all():
         yield from (key.secret, key.text, key.envelope_key_base64)
     for account in PlatformAccount.objects.all():
