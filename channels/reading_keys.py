@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from channels.models import Channel, ChannelKey, ChannelKeyQuerySet, KeyState
@@ -64,10 +65,12 @@ def end_read_keys(keys: ChannelKeyQuerySet) -> int:
     until it has heard it.
     """
     with transaction.atomic():
-        ending = list(keys.current().reading().filter(holder__isnull=False).values_list("pk", flat=True))
+        # One that is being renewed is still good for a while, and ends now as well.
+        good = keys.reading().filter(Q(state=KeyState.CURRENT) | Q(state=KeyState.RETIRING, valid_until__isnull=False))
+        ending = list(good.filter(holder__isnull=False).values_list("pk", flat=True))
         if not ending:
             return 0
-        ChannelKey.objects.current().filter(pk__in=ending).update(state=KeyState.RETIRING)
+        ChannelKey.objects.filter(pk__in=ending).update(state=KeyState.RETIRING, valid_until=None)
         # Written with the transaction, for the case that the process dies before the next line's promise is kept.
         revoke_read_keys.using(run_after=timezone.now() + SAFETY_NET).enqueue(ending)
         transaction.on_commit(lambda: revoke_read_keys.call(ending))

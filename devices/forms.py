@@ -45,6 +45,30 @@ class MoveDeviceForm(forms.Form):
         )
 
 
+class MoveManyForm(forms.Form):
+    """Which devices go where: all of them, and the place, are the person's to manage."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["devices"] = forms.ModelMultipleChoiceField(
+            Device.objects.managed_by(user).select_related("organization"),
+            error_messages={"required": gettext_lazy("Choose at least one device.")},
+        )
+        self.fields["organization"] = OrganizationField(
+            access.managed_organizations(user),
+            label=gettext_lazy("Put the chosen ones into"),
+            empty_label=gettext_lazy("Please choose"),
+            error_messages={"required": gettext_lazy("Choose where they should go.")},
+        )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        place = self.cleaned_data.get("organization")
+        if place and any(one.organization.tree_id != place.tree_id for one in self.cleaned_data.get("devices", ())):
+            raise forms.ValidationError(_("A device stays with its customer."))
+        return cleaned
+
+
 class NewRegistrationKeyForm(forms.Form):
     """A registration key and, if wanted, its limits."""
 

@@ -8,14 +8,14 @@ from orgs import access
 from orgs.models import Organization
 
 
-def end_lost_read_keys(customer: Organization) -> int:
-    """End people's own read keys to devices of `customer` that they do not see any more; return how many.
+def end_lost_read_keys(customer: Organization | None = None) -> int:
+    """End people's own read keys to devices that they do not see any more; return how many.
 
-    To be called, inside the same transaction, after anything that takes somebody's view away: a membership that ends
-    or moves, a device or an organization that moves.
+    Those to devices of `customer`, which may be any organization of its tree: to be called, inside the same
+    transaction, after anything that takes somebody's view away. Without one those of all customers: the background
+    does that every now and then, for guests whose time has run out and people whom an operator has locked out.
     """
-    return end_read_keys(
-        ChannelKey.objects.filter(channel__device__customer__tree_id=customer.tree_id)
-        .filter(holder__isnull=False)
-        .exclude(access.sees(user="holder", organization="channel__device__organization"))
-    )
+    keys = ChannelKey.objects.filter(holder__isnull=False, channel__device__isnull=False)
+    if customer is not None:
+        keys = keys.filter(channel__device__customer__tree_id=customer.tree_id)
+    return end_read_keys(keys.exclude(access.sees(user="holder", organization="channel__device__organization")))

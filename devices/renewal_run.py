@@ -16,7 +16,7 @@ from channels.errors import CannotRenew
 from channels.models import RenewalPolicy
 from channels.platforms import PlatformError
 from devices import renewal as registration_keys
-from devices import renewal_due, renewal_mail
+from devices import read_rights, renewal_due, renewal_mail
 
 
 @dataclass
@@ -48,7 +48,7 @@ def run(now: datetime | None = None) -> Done:
     carried_on = renewal_run.carry_on()
     done.renewed, done.ended = carried_on.renewed, carried_on.ended
     done.registration_keys_ended = registration_keys.end_moved()
-    done.read_keys_ended = keys_read.end_retired_read_keys(now)
+    done.read_keys_ended = keys_read.end_retired_read_keys(now) + read_rights.end_lost_read_keys()
     done.mails = renewal_mail.announce(now) + renewal_mail.report(now)
     return done
 

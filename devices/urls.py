@@ -7,6 +7,8 @@ from devices import views, views_keys, views_manage, views_organizations, views_
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
     path("devices/live/", views.mine_live, name="dashboard_live"),
+    path("devices/list/", views.device_list, name="device_list"),
+    path("devices/list/move/", views_manage.move_many, name="devices_move"),
     path("devices/<int:pk>/", views.device, name="device"),
     path("devices/<int:pk>/live/", views.device_live, name="device_live"),
     path("devices/<int:pk>/read-key/", views.read_key, name="device_read_key"),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
 from channels.platforms import PlatformError
 from channels.reading_keys import read_key_for
+from devices.attention import matters_for
 from devices.feeds import FeedQuery, as_json
+from devices.finding import find
+from devices.forms import MoveManyForm
 from devices.latest import FIELD, feed_of
 from devices.models import Device
 from devices.readings import UNIT, as_people_read_it, readings_of
@@ -23,6 +28,13 @@ from orgs import access
 from orgs.http import PersonRequest, breadcrumbs, note
 
 CARDS_A_PAGE = 12
+ROWS_A_PAGE = 50
+COLUMNS = (
+    ("name", gettext_lazy("Device")),
+    ("place", gettext_lazy("Organization")),
+    ("value", gettext_lazy("Last value")),
+    ("measured", gettext_lazy("Measured")),
+)
 VALUES_SHOWN = 20
 GRAPH = {"results": "60", "dynamic": "true"}
 FRAMED = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
@@ -33,20 +45,17 @@ def _visible(request: PersonRequest, pk: int) -> Device:
     return get_object_or_404(devices, pk=pk)
 
 
-def _page_of_mine(request: PersonRequest) -> Page[Device]:
-    devices = Device.objects.visible_to(request.user).select_related("organization", "channel__account")
-    in_order = devices.order_by("organization__tree_id", "organization__lft", *Device.BY_NAME)
-    return Paginator(in_order, CARDS_A_PAGE).get_page(request.GET.get("page"))
-
-
 @require_safe
 def mine(request: PersonRequest) -> HttpResponse:
-    """My devices: a card each, with value, chart and read key."""
-    page = _page_of_mine(request)
+    """My devices: what needs attention, then a card each, with value, chart and read key."""
+    now = timezone.now()
+    found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=now)
+    managed = access.managed_organizations(request.user).order_by("tree_id", "lft").first()
+    starts = found.page.number == 1 and not found.is_narrowed
     context = {
-        "page": page,
-        "readings": readings_of(list(page), timezone.now()),
-        "managed": access.managed_organizations(request.user).order_by("tree_id", "lft").first(),
+        "found": found,
+        "matters": matters_for(request.user, now) if managed and starts else [],
+        "managed": managed,
         "belongs_somewhere": access.visible_organizations(request.user).exists(),
         "suspended": access.suspended_customers_of(request.user),
     }
@@ -56,8 +65,41 @@ def mine(request: PersonRequest) -> HttpResponse:
 @require_safe
 def mine_live(request: PersonRequest) -> HttpResponse:
     """The values and states on one page of My devices, to be put into the page that stands."""
-    readings = readings_of(list(_page_of_mine(request)), timezone.now())
-    return render(request, "devices/_readings.html", {"readings": readings})
+    found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=timezone.now())
+    return render(request, "devices/_readings.html", {"readings": found.readings})
+
+
+@require_safe
+def device_list(request: PersonRequest) -> HttpResponse:
+    """The same devices as rows, to be searched, sorted, and moved many at once."""
+    found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now())
+    managed = set(access.managed_organizations(request.user).values_list("pk", flat=True))
+    context = {"found": found, "managed": managed, "columns": _columns(request, found.order)}
+    if managed:
+        context["move_form"] = MoveManyForm(user=request.user)
+    return render(request, "devices/list.html", context)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading of the list, by which it can be sorted; `direction` as in aria-sort."""
+
+    label: Promise
+    is_number: bool = False
+    url: str = ""
+    direction: str = "none"
+
+
+def _columns(request: PersonRequest, order: str) -> list[Column]:
+    """The headings: each leads to the list in its order, the one that it is in to the other direction."""
+    columns = []
+    for name, label in COLUMNS:
+        parameters = request.GET.copy()
+        parameters.pop("page", None)
+        parameters["order"] = f"-{name}" if order == name else name
+        direction = {name: "ascending", f"-{name}": "descending"}.get(order, "none")
+        columns.append(Column(label, name == "value", f"?{parameters.urlencode()}", direction))
+    return columns
 
 
 @require_safe
@@ -70,14 +112,14 @@ def device(request: PersonRequest, pk: int) -> HttpResponse:
 def device_live(request: PersonRequest, pk: int) -> HttpResponse:
     """The value and the state of one device, to be put into the page that stands."""
     readings = readings_of([_visible(request, pk)], timezone.now())
-    return render(request, "devices/_readings.html", {"readings": readings})
+    return render(request, "devices/_readings.html", {"readings": readings.all})
 
 
 def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
     readings = readings_of([device], timezone.now())
     return {
         "device": device,
-        "readings": readings,
+        "out_of_reach": readings.out_of_reach,
         "reading": readings.all[0],
         "may_manage": access.may_manage(request.user, device.organization),
         "breadcrumbs": breadcrumbs(request.user, device.organization, device),

@@ -6,10 +6,12 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from devices.forms import EditDeviceForm, MoveDeviceForm
+from devices.forms import EditDeviceForm, MoveDeviceForm, MoveManyForm
 from devices.models import Device
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 
@@ -32,6 +34,25 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
         return redirect(device)
     path = breadcrumbs(request.user, device.organization, device, _("Rename"))
     return render(request, "devices/edit.html", {"form": form, "device": device, "breadcrumbs": path})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def move_many(request: PersonRequest) -> HttpResponse:
+    """Put several devices into another organization; the list that they were chosen in has the form."""
+    form = MoveManyForm(posted(request), user=request.user)
+    if form.is_valid():
+        moved, place = form.cleaned_data["devices"], form.cleaned_data["organization"]
+        with transaction.atomic():
+            for device in moved:
+                before = device.organization.name
+                device.move(place)
+                note(request, "device.moved", about=device, organization=place, before=before)
+        said = ngettext("{count} device is now in {place}.", "{count} devices are now in {place}.", len(moved))
+        messages.success(request, said.format(count=len(moved), place=place.name))
+    for errors in form.errors.values():
+        messages.error(request, " ".join(map(str, errors)))
+    back = request.POST.get("next", "")
+    return redirect(back if back.startswith(reverse("device_list")) else "device_list")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -47,12 +47,14 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
     page = Paginator(devices.order_by("organization__lft", *Device.BY_NAME), DEVICES_A_PAGE).get_page(
         request.GET.get("page")
     )
+    readings = readings_of(list(page), timezone.now())
     branch = tree_below(request.user, shown)
     context: dict[str, Any] = {
         "organization": shown,
         "branch": branch,
         "page": page,
-        "readings": readings_of(list(page), timezone.now()),
+        "readings": readings.all,
+        "out_of_reach": readings.out_of_reach,
         "breadcrumbs": breadcrumbs(request.user, shown),
     }
     if branch.is_managed:

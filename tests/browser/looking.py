@@ -13,6 +13,8 @@ from playwright.sync_api import ConsoleMessage, Page, Response, expect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EMAIL = re.compile("e-?mail", re.IGNORECASE)
+SOURCE = re.compile(r"<[a-z]+ [a-z-]+=|</[a-z]+>|\{[{%#]")
+"""What people read when HTML or a template shows through."""
 SHOTS = Path(__file__).parent / "shots"
 
 
@@ -69,6 +71,7 @@ class Person:
         self.picture(name)
         assert self.complaints == []
         assert accessibility_violations(self.page) == []
+        assert SOURCE.findall(self.page.inner_text("body")) == []
         assert overflow(self.page) <= 0, f"{name} is wider than the screen"
 
     def picture(self, name: str) -> None:

@@ -89,6 +89,7 @@ def test_a_chart_is_drawn_on_every_screen(viewer, kitchen, look, dark):
     expect(drawn).to_have_attribute("data-chart-points", "60")
     expect(drawn.get_by_role("img")).to_have_attribute("aria-label", re.compile(r"^Temperature, °C: 60, 21\.5 – "))
     expect(page.locator(".chart-title")).to_have_text("Kitchen")
+    expect(page.locator("noscript")).to_be_hidden()
     person.look("chart")
     box, frame = drawn.locator("canvas").bounding_box(), drawn.bounding_box()
     assert box is not None

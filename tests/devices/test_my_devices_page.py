@@ -146,7 +146,8 @@ def test_the_number_of_queries_does_not_grow_with_the_devices(
 ) -> None:
     for _ in range(count - 1):
         DeviceFactory(organization=simpsons.household)
-    with django_assert_num_queries(10):
+    # One more with the bar for finding devices, which a handful of them does without.
+    with django_assert_num_queries(10 if count < 7 else 11):
         as_marge.get("/devices/")
 
 

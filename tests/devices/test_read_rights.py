@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from channels.keys_read import renew_read_key
 from channels.models import ChannelKey
 from channels.reading_keys import read_key_for
+from devices import renewal_run
 from devices.delete_organization import delete_organization
 from devices.models import Device
 from devices.moving import move_organization
 from devices.read_rights import end_lost_read_keys
 from orgs import tree
-from orgs.models import User
+from orgs.models import Membership, User
 from tests.conftest import Cast
 from tests.factories import DeviceFactory
 
@@ -76,4 +81,22 @@ def test_a_suspension_ends_no_key(cast: Cast) -> None:
 def test_other_customers_are_not_touched(cast: Cast) -> None:
     cast.carl.memberships.all().delete()
     assert end_lost_read_keys(cast.home) == 0
+    assert holders(cast.garage) == {cast.carl}
+
+
+def test_a_key_that_is_being_renewed_ends_as_well(cast: Cast) -> None:
+    key = ChannelKey.objects.get(holder=cast.marge)
+    renew_read_key(key, overlap=timedelta(days=7), now=timezone.now())
+    cast.kitchen.move(cast.power_plant)
+    key.refresh_from_db()
+    assert key.valid_until is None
+
+
+def test_the_background_ends_the_keys_of_guests_whose_time_is_over(
+    cast: Cast, django_capture_on_commit_callbacks
+) -> None:
+    Membership.objects.filter(user=cast.marge).update(valid_until=timezone.now() - timedelta(seconds=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert renewal_run.run().read_keys_ended == 1
+    assert holders(cast.kitchen) == {cast.homer}
     assert holders(cast.garage) == {cast.carl}

@@ -7,8 +7,10 @@ from contextlib import suppress
 import pytest
 from django.db import IntegrityError, transaction
 
+from devices.models import RegistrationKey
 from orgs import tree
 from orgs.models import Organization
+from portal.signup import sign_up
 from tests.parallel import all_at_once
 
 AT_ONCE = 40
@@ -39,6 +41,18 @@ def assert_valid_trees() -> None:
 def test_forty_customers_created_at_once_have_forty_valid_trees() -> None:
     all_at_once(lambda n: tree.create_customer(f"Customer {n}"), AT_ONCE)
     assert Organization.objects.customers().count() == AT_ONCE
+    assert_valid_trees()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_forty_sign_ups_at_once_make_forty_complete_customers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.envelope.ITERATIONS", 1)  # The derivation is slow on purpose, and is not the point.
+    all_at_once(
+        lambda n: sign_up(email=f"homer{n}@example.com", password="x", given_name="Homer", family_name=str(n)), AT_ONCE
+    )
+    customers = Organization.objects.customers()
+    assert customers.filter(platform_account__isnull=False, memberships__relation="manager").count() == AT_ONCE
+    assert RegistrationKey.objects.values("organization").distinct().count() == AT_ONCE
     assert_valid_trees()
 
 

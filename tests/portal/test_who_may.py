@@ -81,6 +81,10 @@ TABLE: list[Row] = [
     ("GET", "/devices/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/devices/live/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/organizations/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/devices/list/", OK, OK, OK, OK, OK, LOGIN),
+    # Always back to the list: what one does not manage is not moved, see the tests of that page.
+    ("GET", "/devices/list/move/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/list/move/ devices={kitchen} organization={plant}", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # A device in Household.
     ("GET", "/devices/{kitchen}/", OK, OK, OK, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/live/", OK, OK, OK, GONE, GONE, LOGIN),

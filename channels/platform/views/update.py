@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -85,9 +86,9 @@ def write_many(call: Call, number: int) -> HttpResponseBase:
     except UnknownKey:
         raise ApiError(AUTH_REQUIRED) from None
     except TooEarly:
-        raise ApiError(
-            TOO_MANY, f"Bulk writes to a channel must be {channel.account.plan.bulk_interval:g} seconds apart."
-        ) from None
+        interval = channel.account.plan.bulk_interval
+        details = f"Bulk writes to a channel must be {interval:g} seconds apart."
+        raise ApiError(TOO_MANY, details, {"Retry-After": str(ceil(interval))}) from None
     except QuotaUsedUp:
         raise ApiError(PAYMENT_REQUIRED) from None
     except MomentTaken:

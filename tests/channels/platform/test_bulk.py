@@ -117,6 +117,7 @@ def test_bulk_writes_have_an_interval_of_their_own(api, kitchen, settings):
         assert early.status_code == 429
         assert early.json()["error"]["error_code"] == "error_too_many_requests"
         assert "15 seconds" in early.json()["error"]["details"]
+        assert early["Retry-After"] == "15"
         clock.shift(SECOND)
         assert send(api, kitchen, [{"created_at": "2026-05-01T10:00:01Z", "field1": 1}]).status_code == 202
 

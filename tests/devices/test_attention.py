@@ -1,0 +1,134 @@
+"""What a manager is told to look at first, and nobody else is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from channels.models import PlatformAccount
+from devices.attention import matters_for
+from devices.models import Device, RegistrationKey
+from orgs import invitations
+from orgs.models import Invitation, User
+from tests.conftest import MANAGER, Cast
+from tests.devices.measuring import measure
+from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory
+
+NOW = timezone.now()
+
+
+def told(user: User, now: datetime | None = None) -> list[str]:
+    return [matter.sentence for matter in matters_for(user, now or timezone.now())]
+
+
+def test_nothing_is_said_when_all_is_well(simpsons: Cast) -> None:
+    measure(simpsons.kitchen, "20")
+    RegistrationKeyFactory(organization=simpsons.home)
+    invitations.invite(organization=simpsons.household, email="lisa@example.net", by=simpsons.homer)
+    assert told(simpsons.homer) == []
+
+
+def test_silent_devices_are_named(simpsons: Cast) -> None:
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    assert told(simpsons.homer) == ["“kitchen” has not sent anything for more than an hour."]
+
+
+def test_of_many_only_some_are_named(simpsons: Cast) -> None:
+    for name in "abcd":
+        device = DeviceFactory(organization=simpsons.household, name=name)
+        measure(device, "20", timezone.now() - timedelta(hours=2))
+    (matter,) = matters_for(simpsons.homer, timezone.now())
+    assert matter.sentence == "“a”, “b”, “c” and 1 more have not sent anything for more than an hour."
+    assert matter.url == "/devices/list/?state=silent"
+
+
+def test_a_device_that_waits_for_its_channel_for_long_is_named(simpsons: Cast) -> None:
+    DeviceFactory(organization=simpsons.household, name="attic", channel=None)
+    assert told(simpsons.homer) == []
+    assert told(simpsons.homer, timezone.now() + timedelta(minutes=11)) == [
+        "“attic” has registered and has no channel yet."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"), [("refused", "refuses the account key of"), ("unverified", "could not be asked yet")]
+)
+def test_an_account_that_is_not_good_comes_first(simpsons: Cast, state: str, sentence: str) -> None:
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    PlatformAccount.objects.filter(organization=simpsons.home).update(state=state)
+    first, second = told(simpsons.homer)
+    assert sentence in first
+    assert "kitchen" in second
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"expires_at": NOW + timedelta(days=13)}, "lets no device in after"),
+        ({"use_limit": 3, "uses": 3}, "has let in as many devices as it may"),
+    ],
+)
+def test_registration_keys_that_end_soon_are_named(simpsons: Cast, fields: dict[str, object], sentence: str) -> None:
+    RegistrationKeyFactory(organization=simpsons.household, **fields)
+    (said,) = told(simpsons.homer, NOW)
+    assert sentence in said
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"expires_at": NOW + timedelta(days=15)},
+        {"expires_at": NOW - timedelta(days=1)},
+        {"expires_at": NOW + timedelta(days=1), "revoked_at": NOW},
+        {"use_limit": 3, "uses": 2},
+    ],
+)
+def test_other_registration_keys_are_not(simpsons: Cast, fields: dict[str, object]) -> None:
+    RegistrationKeyFactory(organization=simpsons.household, **fields)
+    assert told(simpsons.homer, NOW) == []
+
+
+def test_an_invitation_that_ran_out_is_named_until_it_is_sent_again_or_withdrawn(simpsons: Cast) -> None:
+    lisa = invitations.invite(organization=simpsons.household, email="lisa@example.net", by=simpsons.homer)
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    assert told(simpsons.homer) == ["lisa@example.net has not answered the invitation to Household in time."]
+    invitations.withdraw(lisa)
+    assert told(simpsons.homer) == []
+
+
+def test_members_and_strangers_are_told_nothing(simpsons: Cast, as_marge: Client) -> None:
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    PlatformAccount.objects.filter(organization=simpsons.home).update(state="refused")
+    for person in (simpsons.marge, simpsons.lenny, simpsons.carl):
+        assert told(person) == []
+    assert "Needs attention" not in as_marge.get("/devices/").content.decode()
+
+
+def test_the_manager_of_a_part_is_told_of_that_part(simpsons: Cast) -> None:
+    bart = MembershipFactory(organization=simpsons.household, relation=MANAGER).user
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    measure(simpsons.reactor, "20", timezone.now() - timedelta(hours=2))
+    PlatformAccount.objects.filter(organization=simpsons.home).update(state="refused")
+    assert told(bart) == ["“kitchen” has not sent anything for more than an hour."]
+
+
+def test_it_stands_on_the_first_page_of_my_devices_alone(simpsons: Cast, as_homer: Client) -> None:
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    assert "Needs attention" in as_homer.get("/devices/").content.decode()
+    assert "Needs attention" not in as_homer.get("/devices/?q=kitchen").content.decode()
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_it_takes_a_fixed_number_of_queries(simpsons: Cast, count: int, django_assert_num_queries) -> None:
+    for n in range(count):
+        device = DeviceFactory(organization=simpsons.household)
+        measure(device, "20", timezone.now() - timedelta(hours=2))
+        invitations.invite(organization=simpsons.household, email=f"{n}@example.net", by=simpsons.homer)
+    Device.objects.filter(channel__isnull=True).delete()
+    RegistrationKey.objects.all().delete()
+    Invitation.objects.update(expires_at=timezone.now())
+    with django_assert_num_queries(8):
+        matters_for(simpsons.homer, timezone.now())
