@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from channels.findings import Finding
 from channels.models import ChannelKey, Chore, Renewal, RenewalPolicy
 from orgs.operators import MASK, AtOrBelowFilter, CustomerColumn, ReadOnlyAdmin, customer_columns, link, link_to
 
@@ -76,3 +77,30 @@ class ChoreAdmin(ReadOnlyAdmin[Chore]):
 
     list_display = ("name", "next_at")
     ordering = ("next_at",)
+
+
+@admin.register(Finding)
+class FindingAdmin(ReadOnlyAdmin[Finding]):
+    """What was noticed about channels and keys, whether or not somebody has settled it."""
+
+    list_display = ("found_at", "kind", "number", "label", "customer", "seen_at", "settled_at")
+    list_filter = ("kind", "found_at", "settled_at")
+    search_fields = ("number__exact", "label", "account__organization__name")
+    search_help_text = _("Exact channel number, name, or customer.")
+    date_hierarchy = "found_at"
+    ordering = ("-found_at", "-pk")
+    select_related = ("account__organization", "channel", "settled_by")
+    secret_fields = ("account__key", "settled_by__password")
+    fields = (*list_display, "remedy", "channel_link", "settled_by")
+
+    @admin.display(description=_("customer"))
+    def customer(self, finding: Finding) -> SafeString | str:
+        return link(finding.account.organization)
+
+    @admin.display(description=_("channel"))
+    def channel_link(self, finding: Finding) -> SafeString | str:
+        return link(finding.channel)
+
+    @admin.display(description=_("what to do"))
+    def remedy(self, finding: Finding) -> str:
+        return str(finding.remedy)

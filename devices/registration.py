@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
-from django.db.models import FilteredRelation, Q, QuerySet
+from django.db.models import FilteredRelation, Model, Q, QuerySet
 from django.utils import timezone
 
 from channels.compiled import CompiledQuery, CompiledUpdate, insert
@@ -69,8 +69,13 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
     raise TryLater("The device is being registered by another request at the moment.", retry_after=2)
 
 
-_KEY = ("id", "customer_id", "organization_id", "successor_id", "expires_at", "revoked_at")
-_ACCOUNT = ("id", "platform", "key", "state")
+def _in_order(model: type[Model], *names: str) -> tuple[str, ...]:
+    """Return the columns in the order of the model's fields, which is the one that `from_db` goes by."""
+    return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
+
+
+_KEY = _in_order(RegistrationKey, "id", "customer_id", "organization_id", "expires_at", "revoked_at", "successor_id")
+_ACCOUNT = _in_order(PlatformAccount, "id", "platform", "key", "state")
 
 
 def _key_and_device(lookup: str, serial: str) -> QuerySet[RegistrationKey, tuple[Any, ...]]:

@@ -24,6 +24,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from channels import renewal, vault
+from channels.findings import Finding
 from channels.models import Channel, ChannelKey, Chore, PlatformAccount, Renewal, RenewalPolicy
 from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
@@ -40,8 +41,8 @@ from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactor
 
 SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
-    PlatformAccount, Channel, ChannelKey, Renewal, RenewalPolicy, Chore, RegistrationKey, Device, DeviceContact,
-    Account, PlatformChannel, ApiKey,
+    PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalPolicy, Chore, RegistrationKey, Device,
+    DeviceContact, Account, PlatformChannel, ApiKey,
 ]  # fmt: skip
 MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
@@ -84,6 +85,13 @@ def _household(customer: Organization) -> None:
     check_account.enqueue(customer.platform_account.pk)
     send.enqueue(["guest@example.net"], "You are invited", f"Open {MAILED_LINK}")
     RenewalPolicy.objects.create(organization=member.organization, write_every=30, changed_by=member.user)
+    Finding.objects.create(
+        account=customer.platform_account,
+        kind=Finding.Kind.CLONED,
+        number=remote.number,
+        channel=device.channel,
+        settled_by=member.user,
+    )
     Chore.objects.create(name=f"Chore {member.pk}", next_at=timezone.now())
     TOTP.activate(member.user, TOTP_SECRET)
     RecoveryCodes.activate(member.user)
