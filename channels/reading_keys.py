@@ -1,7 +1,7 @@
 """Read keys for people: made when first asked for, ended when the right to read is gone.
 
 Where the platform can add read keys, each person has an own one per channel, so that ending one touches nobody else.
-Elsewhere (ThingSpeak) everybody uses the channel's shared read key.
+Elsewhere (ThingSpeak) everybody uses the channel's shared read key, and it is remembered who has seen it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from channels.keys_shown import note_shown
 from channels.models import Channel, ChannelKey, ChannelKeyQuerySet, KeyState
 from channels.platforms import NoAccess, PlatformError
 from channels.tasks import SAFETY_NET, revoke_read_keys
@@ -26,7 +27,9 @@ def read_key_for(user: User, channel: Channel) -> str:
     Raises PlatformError (OutOfReach, NoSuchChannel, NoAccess when the channel has no read key, …).
     """
     if not channel.account.on_platform.can_add_read_keys:
-        return _shared(channel)
+        shared = _shared(channel)
+        note_shown(shared.pk, to=user)
+        return shared.value
     mine = ChannelKey.objects.current().reading().filter(channel=channel, holder=user)
     known = mine.first()
     return known.value if known else _make(user, channel)
@@ -46,16 +49,17 @@ def _make(user: User, channel: Channel) -> str:
     return value
 
 
-def _shared(channel: Channel) -> str:
+def _shared(channel: Channel) -> ChannelKey:
     known = ChannelKey.objects.of_the_portal().filter(channel=channel).order_by("pk").last()
     if known is not None:
-        return known.value
+        return known
     account = channel.account
     keys = account.on_platform.get_channel(account.key, channel.number).read_keys
     if not keys:
         raise NoAccess(f"Channel {channel.number} has no read key.")
-    ChannelKey.holding(keys[0], channel=channel, kind=ChannelKey.Kind.READ).save()
-    return keys[0]
+    found = ChannelKey.holding(keys[0], channel=channel, kind=ChannelKey.Kind.READ)
+    found.save()
+    return found
 
 
 def end_read_keys(keys: ChannelKeyQuerySet) -> int:
