@@ -25,6 +25,7 @@ from django_tasks_db.models import DBTaskResult
 
 from channels import renewal, vault
 from channels.findings import Finding
+from channels.keys_shown import ShownKey
 from channels.models import Channel, ChannelKey, Chore, PlatformAccount, Renewal, RenewalPolicy
 from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
@@ -46,7 +47,7 @@ SHOWN = [
 ]  # fmt: skip
 MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
-NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag]
+NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, ShownKey]
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
