@@ -131,7 +131,11 @@ if _env["EMAIL_URL"] == "outbox:":
         )
     EMAIL_BACKEND = "portal.outbox.OutboxBackend"
 else:
-    vars().update(dj_email_url.parse(_env["EMAIL_URL"]))
+    _mail = dj_email_url.parse(_env["EMAIL_URL"])
+    if "EMAIL_BACKEND" not in _mail:
+        raise ImproperlyConfigured("EMAIL_URL must look like smtp://USER:PASSWORD@HOST:587/?tls=True.")
+    vars().update(_mail)
+    EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
 DEFAULT_FROM_EMAIL: str = _env["DEFAULT_FROM_EMAIL"]
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 OUTBOX_IS_SHOWN = EMAIL_BACKEND == "portal.outbox.OutboxBackend"

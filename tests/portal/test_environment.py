@@ -64,6 +64,13 @@ def test_a_value_that_makes_no_sense_stops_the_start(name: str, value: str, monk
         environment.read(os.environ)
 
 
+def test_an_address_for_mail_that_makes_no_sense_stops_the_start_without_repeating_it() -> None:
+    result = start(EMAIL_URL="ftp://homer:secret@mail.example.com")
+    assert result.returncode != 0
+    assert "EMAIL_URL must look like smtp://" in result.stderr.strip().splitlines()[-1]
+    assert "secret" not in result.stderr.strip().splitlines()[-1]
+
+
 def test_every_setting_is_in_the_readmes_table() -> None:
     readme = (ROOT / "README.md").read_text()
     for setting in environment.SETTINGS:
