@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
@@ -12,6 +14,9 @@ from portal.story.telling import StoryFailed
 if TYPE_CHECKING:
     from portal.story.pages import Page
     from portal.story.play import Story
+
+# Seconds. The portal keeps what it has read from ThingSpeak for up to 15.
+PATIENCE = 30.0
 
 
 def play(story: Story) -> None:
@@ -47,15 +52,17 @@ def _find_the_kitchen(story: Story, page: Page) -> Page:
     channel = str(story.payloads["Kitchen"].channel)
     page = marge.get("/devices/")
     expect("Kitchen" in page.text and channel in page.text, f"she finds the kitchen, channel {channel}")
-    page = marge.follow(page, "Kitchen")
-    last = story.measured[-1]
+    kitchen, last = page, story.measured[-1]
+    page = _as_soon_as(lambda: marge.follow(kitchen, "Kitchen"), lambda page: float(last) in _numbers(page))
     expect(float(last) in _numbers(page), f"with its last value, {last} °C", instead=page.text[:300])
     return page
 
 
 def _see_the_chart(story: Story, page: Page) -> None:
     marge, expect = story.marge, story.teller.expect
-    drawn = _values(marge.get(_feed_of(page)))
+    feed = _feed_of(page)
+    answer = _as_soon_as(lambda: marge.get(feed), lambda answer: story.measured[-1] in answer.source)
+    drawn = _values(answer)
     expect(
         drawn[-len(story.measured) :] == story.measured,
         f"the chart in the page draws what the thermometer has measured: {', '.join(story.measured)} °C",
@@ -93,6 +100,16 @@ def _open_the_graph(story: Story, page: Page) -> None:
     expect(_values(stranger.get(f"{feed}?api_key={key}")), "programs read the channel with her key, as from ThingSpeak")
     refused = stranger.get(feed)
     expect(refused.status == 400 and refused.source == "-1", "and not without", instead=refused.source[:100])
+
+
+def _as_soon_as(fetch: Callable[[], Page], is_new: Callable[[Page], bool]) -> Page:
+    """Fetch until the answer is new enough, but not for ever: what comes from ThingSpeak may be seconds old."""
+    give_up_at = time.monotonic() + PATIENCE
+    page = fetch()
+    while not is_new(page) and time.monotonic() < give_up_at:
+        time.sleep(1)
+        page = fetch()
+    return page
 
 
 def _numbers(page: Page) -> set[float]:
