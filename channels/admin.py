@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from channels import admin_renewal as admin_renewal
 from channels import renewal
 from channels.errors import CannotRenew
 from channels.models import ALIVE, Channel, ChannelKey, PlatformAccount, Renewal
@@ -30,7 +31,6 @@ from orgs.operators import (
     ReadOnlyAdmin,
     count,
     link,
-    link_to,
     link_to_list,
     operator,
     when,
@@ -274,38 +274,3 @@ class ChannelKeyAdmin(ReadOnlyAdmin[ChannelKey]):
     @admin.display(description=_("customer"))
     def customer(self, key: ChannelKey) -> SafeString | str:
         return link(key.channel.account.organization)
-
-
-@admin.register(Renewal)
-class RenewalAdmin(ReadOnlyAdmin[Renewal]):
-    """Renewals of write keys: how far they are and what is in the way."""
-
-    list_display = (
-        "started_at", "channel_link", "customer", "state", "urgent", "by", "deadline", "outcome", "trouble",
-        "finished_at",
-    )  # fmt: skip
-    list_filter = ("state", "urgent", "outcome", "trouble", "started_at")
-    search_fields = ("channel__number__exact", "channel__account__organization__name", "by__email")
-    search_help_text = _("Exact channel number, customer, or address of whoever started it.")
-    date_hierarchy = "started_at"
-    ordering = ("-started_at", "-pk")
-    select_related = ("channel__account__organization", "by")
-    secret_fields = ("channel__account__key", "by__password")
-    fields = (*list_display, "overlap", "tries", "next_try_at", "old", "new")
-
-    @admin.display(description=_("channel"), ordering="channel__number")
-    def channel_link(self, renewal: Renewal) -> SafeString | str:
-        return link(renewal.channel)
-
-    @admin.display(description=_("customer"))
-    def customer(self, renewal: Renewal) -> SafeString | str:
-        return link(renewal.channel.account.organization)
-
-    # By their numbers: the keys themselves are not to be loaded.
-    @admin.display(description=_("old key"))
-    def old(self, renewal: Renewal) -> SafeString | str:
-        return link_to(ChannelKey, renewal.old_key_id, MASK)
-
-    @admin.display(description=_("new key"))
-    def new(self, renewal: Renewal) -> SafeString | str:
-        return link_to(ChannelKey, renewal.new_key_id, MASK)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.chores import Chore as Chore  # These, too, are models of this app.
 from channels.errors import IllegalMove
+from channels.findings import Finding as Finding
 from channels.platforms import BadAccountKey, Platform, platform_named
 from channels.renewal_models import Renewal as Renewal
 from channels.renewal_policy import RenewalPolicy as RenewalPolicy

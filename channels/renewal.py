@@ -124,12 +124,23 @@ def _rotate(renewal: Renewal, account: PlatformAccount, platform: Platform) -> s
     there = platform.get_channel(account.key, number).write_key
     is_new = there != renewal.old_key.value
     if is_new and (renewal.deadline is not None or not renewal.urgent):
+        if not _writes_still(renewal.old_key, platform, account):
+            # It was somebody else who rotated it, and without a transitional period.
+            Renewal.objects.filter(pk=renewal.pk, lease=renewal.lease).update(deadline=None)
+            renewal.deadline = None
         return there
     # Stored before the platform is asked, so that it is known after a crash that the old key is good until then.
     deadline = timezone.now() + renewal.overlap
     Renewal.objects.filter(pk=renewal.pk, lease=renewal.lease).update(deadline=deadline)
     renewal.deadline = deadline
     return platform.rotate_write_key(account.key, number, overlap=renewal.overlap)
+
+
+def _writes_still(key: ChannelKey, platform: Platform, account: PlatformAccount) -> bool:
+    """Whether the platform takes the key, as far as it tells."""
+    if not platform.can_tell_key_use:
+        return True
+    return any(use.key == key.value for use in platform.write_key_uses(account.key, [key.channel.number]))
 
 
 @transaction.atomic

@@ -16,9 +16,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from channels.errors import CannotRenew
 from channels.models import ChannelKey
+from devices import renewal
 from devices.envelope import NotARegistrationKey, RegistrationKeyText
 from devices.models import Device, DeviceContact, RegistrationKey
+from orgs.audit import address_of
 from orgs.models import Organization
 from orgs.operators import (
     AtOrBelowFilter,
@@ -91,8 +94,11 @@ class RegistrationKeyAdmin(OperatorAdmin[RegistrationKey]):
     secret_fields = ("secret", "envelope_key_base64", "created_by__password")
     autocomplete_fields = ("organization",)
     fields = ("organization", "label", "expires_at", "use_limit")
-    readonly_fields = ("masked", "customer_link", "state", "devices", "created_at", "created_by", "revoked_at")
-    actions = ("revoke",)
+    readonly_fields = (
+        "masked", "customer_link", "state", "devices", "created_at", "created_by", "revoked_at", "renewed_at",
+        "renewed_by_key",
+    )  # fmt: skip
+    actions = ("renew", "revoke")
 
     def get_fields(self, request: HttpRequest, obj: RegistrationKey | None = None) -> tuple[str, ...]:
         return ("masked", "customer_link", *self.fields, *self.readonly_fields[2:]) if obj else self.fields
@@ -144,6 +150,22 @@ class RegistrationKeyAdmin(OperatorAdmin[RegistrationKey]):
     def devices(self, key: RegistrationKey) -> SafeString | str:
         used = f"{key.uses} / {key.use_limit}" if key.use_limit is not None else str(key.uses)
         return link_to_list(Device, used, registered_with__id__exact=key.pk)
+
+    @admin.display(description=_("its successor"))
+    def renewed_by_key(self, key: RegistrationKey) -> SafeString | str:
+        # By its number: the key itself is not to be loaded.
+        return link_to(RegistrationKey, key.successor_id, gettext("the new key"))
+
+    @admin.action(description=_("Renew"), permissions=["change"])
+    def renew(self, request: HttpRequest, queryset: QuerySet[RegistrationKey]) -> None:
+        for key in queryset:
+            try:
+                successor = renewal.renew(key, by=operator(request), address=address_of(request))
+            except CannotRenew as refusal:
+                self.message_user(request, f"{key}: {refusal}", messages.ERROR)
+            else:
+                said = gettext("{key} is renewed by {successor}: devices switch by themselves when they ask next.")
+                self.message_user(request, said.format(key=key, successor=successor), messages.SUCCESS)
 
     @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[RegistrationKey]) -> HttpResponse | None:

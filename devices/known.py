@@ -20,6 +20,7 @@ from channels import vault
 from channels.compiled import CompiledQuery, CompiledUpdate
 from channels.models import ChannelKey, KeyState
 from channels.platforms import platform_named
+from devices import clones
 from devices.envelope import Payload, RegistrationKeyText, seal
 from devices.errors import KeyNotGood, PolicyRefuses
 from devices.models import Device, DeviceContact
@@ -102,6 +103,13 @@ class KnownDevice:
             changes["acknowledged_at"] = now
         if changes:
             ChannelKey.objects.filter(pk=self.write_key_id).update(**changes)
+        if self.acknowledged_at is not None and any(self._is_older(tag) for tag in etags):
+            clones.notice(self.pk)
+
+    def _is_older(self, etag: str) -> bool:
+        """Whether the ETag names a write key before the current one."""
+        pk, version, *_rest = (*etag.strip('"').split("-"), "", "")
+        return pk == str(self.pk) and version.isdecimal() and int(version[:9]) < self.key_version
 
     @property
     def _etag_start(self) -> str:

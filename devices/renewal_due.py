@@ -33,6 +33,7 @@ def registration_keys(policy: RenewalPolicy, *, good_since: datetime) -> QuerySe
 def read_keys(policy: RenewalPolicy, *, good_since: datetime) -> QuerySet[ChannelKey]:
     """Return the current read keys under `policy` that are good since then or longer."""
     keys = ChannelKey.objects.current().reading().filter(valid_from__lte=good_since)
+    keys = keys.exclude(origin=ChannelKey.Origin.FOR_PROGRAM)  # nobody would tell the program
     return keys.filter(governed_by(policy, DEVICE)).select_related("channel__account", "holder")
 
 

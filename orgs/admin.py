@@ -1,4 +1,4 @@
-"""The organization tree and the audit for operators; people are in `orgs.admin_people`.
+"""The organization tree and the audit for operators; people are in `orgs.admin_people`, log-ins in `orgs.admin_logins`.
 
 Every change of the tree's shape goes through `orgs.tree`.
 """
@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from mptt.admin import MPTTModelAdmin
 
+from orgs import admin_logins as admin_logins
 from orgs import tree
 from orgs.admin_people import MembershipInline
 from orgs.audit import AuditEntry

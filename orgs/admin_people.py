@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import InlineModelAdmin
@@ -98,20 +98,22 @@ class UserAdmin(OperatorAdmin[User], _UserAdmin):
     form = UserForm
     add_form = NewUserForm
     secret_fields = ("password",)
-    list_display = ("email", "name", "places", "address_confirmed", "last_login", "is_active", "is_staff")
+    list_display = (
+        "email", "name", "places", "address_confirmed", "last_login", "is_active", "is_staff", "second_factor",
+    )  # fmt: skip
     list_filter = ("is_active", "is_staff", "memberships__relation", "last_login", "groups")
     search_fields = ("email", "given_name", "family_name", "memberships__organization__name")
     search_help_text = _("Address, name or organization.")
     date_hierarchy = "date_joined"
     ordering = ("email",)
-    readonly_fields = ("last_login", "date_joined", "password_state", "address_confirmed")
+    readonly_fields = ("last_login", "date_joined", "password_state", "second_factor", "address_confirmed")
     filter_horizontal = ()
     autocomplete_fields = ("groups",)
     inlines = (PlacesInline,)
     fieldsets = (
-        (None, {"fields": ("email", "address_confirmed", "given_name", "family_name", "password_state")}),
+        (None, {"fields": ("email", "address_confirmed", "given_name", "family_name")}),
+        (_("Logging in"), {"fields": ("password_state", "second_factor", "last_login", "date_joined")}),
         (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
-        (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
         (None, {"fields": ("email", "given_name", "family_name", "usable_password", "password1", "password2")}),
@@ -120,7 +122,10 @@ class UserAdmin(OperatorAdmin[User], _UserAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         confirmed = EmailAddress.objects.filter(user=OuterRef("pk"), email__iexact=OuterRef("email"), verified=True)
         places = Membership.objects.select_related("organization").order_by("pk")
-        annotated = super().get_queryset(request).annotate(is_confirmed=Exists(confirmed))
+        factors = Authenticator.objects.filter(user=OuterRef("pk")).exclude(type=Authenticator.Type.RECOVERY_CODES)
+        annotated = (
+            super().get_queryset(request).annotate(is_confirmed=Exists(confirmed), has_second_factor=Exists(factors))
+        )
         return annotated.prefetch_related(Prefetch("memberships", places))
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> tuple[type[InlineModelAdmin[Any, Any]], ...]:
@@ -152,6 +157,10 @@ class UserAdmin(OperatorAdmin[User], _UserAdmin):
     def address_confirmed(self, user: Any) -> bool:
         return bool(user.is_confirmed)
 
+    @admin.display(description=_("second factor"), boolean=True, ordering="has_second_factor")
+    def second_factor(self, user: Any) -> bool:
+        return bool(user.has_second_factor)
+
     @admin.display(description=_("password"))
     def password_state(self, user: User) -> SafeString | str:
         if not user.pk:
@@ -169,20 +178,6 @@ def _make_primary(user: User) -> None:
     addresses.filter(primary=True).exclude(email__iexact=user.email).delete()
     if not addresses.filter(email__iexact=user.email).update(primary=True):
         EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=False)
-
-
-admin.site.unregister(EmailAddress)
-
-
-@admin.register(EmailAddress)
-class AddressAdmin(OperatorAdmin[Any], EmailAddressAdmin):
-    """Addresses that people log in by, and whether they have confirmed them."""
-
-    select_related = ("user",)
-    secret_fields = ("user__password",)
-    autocomplete_fields = ("user",)
-    raw_id_fields = ()  # type: ignore[assignment]
-    ordering = ("email",)
 
 
 @admin.register(Membership)

@@ -12,6 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django_tasks_db import admin as _tasks_admin  # noqa: F401  Registers what is replaced here.
+from django_tasks_db.models import DBTaskResult
 
 from channels.admin import ChannelAdmin
 from channels.models import Channel, PlatformAccount
@@ -21,9 +23,19 @@ from devices.read_rights import end_lost_read_keys
 from orgs.admin import OrganizationAdmin
 from orgs.admin_people import MembershipAdmin, UserAdmin
 from orgs.models import Membership, Organization, User
-from orgs.operators import NOTHING, AtOrBelowFilter, at_or_below_outer, count, link, link_to, link_to_list, when
+from orgs.operators import (
+    NOTHING,
+    AtOrBelowFilter,
+    ReadOnlyAdmin,
+    at_or_below_outer,
+    count,
+    link,
+    link_to,
+    link_to_list,
+    when,
+)
 
-admin.site.unregister([Organization, Membership, User, Channel])
+admin.site.unregister([Organization, Membership, User, Channel, DBTaskResult])
 
 
 class AccountStateFilter(admin.SimpleListFilter):
@@ -140,3 +152,17 @@ class ChannelWithDeviceAdmin(ChannelAdmin):
         # By the address: the platform's models are its own affair.
         there = reverse("admin:platform_channel_change", args=[channel.number])
         return format_html('<a href="{}">{}</a>', there, gettext("entries and keys there"))
+
+
+@admin.register(DBTaskResult)
+class TaskAdmin(ReadOnlyAdmin["DBTaskResult[Any, Any]"]):
+    """Work in the background, without what it was given: that may be a mail with a link."""
+
+    list_display = ("task_path", "status", "priority", "enqueued_at", "run_after", "started_at", "finished_at")
+    list_filter = ("status", "enqueued_at")
+    search_fields = ("task_path", "=id")
+    search_help_text = _("Name of the task, or its exact number.")
+    date_hierarchy = "enqueued_at"
+    ordering = ("-enqueued_at",)
+    secret_fields = ("args_kwargs", "return_value", "traceback")
+    fields = ("id", *list_display, "exception_class_path")

@@ -72,6 +72,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("DEFAULT_FROM_EMAIL", "str", "Smart Widgets <keys@localhost>", "Sender of the portal's mail."),
     Setting(
+        "STAFF_NEED_SECOND_FACTOR",
+        "str",
+        "auto",
+        "Whether operators get into the administration with a second factor only; `auto` is `yes` with DEBUG off.",
+        one_of=("auto", "yes", "no"),
+    ),
+    Setting(
         "CHANNEL_PLATFORM",
         "str",
         "embedded",

@@ -73,13 +73,12 @@ def _write(channel: int, write_key: str, thermometer: Thermometer, portal: str) 
     now = timezone.now().replace(microsecond=0)
     moments = [now - _EVERY * back for back in range(timedelta(hours=HOURS) // _EVERY, 0, -1)]
     updates = [{"created_at": moment.isoformat(), "field1": f"{room.measure(moment):.2f}"} for moment in moments]
-    try:
-        answer = requests.post(
-            f"{portal}/channels/{channel}/bulk_update.json",
-            json={"write_api_key": write_key, "updates": updates},
-            timeout=_TIMEOUT,
-        )
-    except requests.RequestException:
-        raise CannotRun(f"The portal does not take the measurements of {thermometer.name}.") from None
+    address = f"{portal}/channels/{channel}/bulk_update.json"
+    with requests.Session() as session:
+        session.trust_env = False  # A proxy that the environment names has no way to this machine.
+        try:
+            answer = session.post(address, json={"write_api_key": write_key, "updates": updates}, timeout=_TIMEOUT)
+        except requests.RequestException:
+            raise CannotRun(f"The portal does not take the measurements of {thermometer.name}.") from None
     if answer.status_code not in (200, 202):
         raise CannotRun(f"The portal does not take the measurements of {thermometer.name}: it answers {answer.text}")

@@ -236,10 +236,12 @@ class Portal:
         )
 
     def _answers(self) -> bool:
-        try:
-            requests.get(self.url, timeout=5, allow_redirects=False)
-        except requests.RequestException:
-            return False
+        with requests.Session() as session:
+            session.trust_env = False  # A proxy that the environment names has no way to this machine.
+            try:
+                session.get(self.url, timeout=5, allow_redirects=False)
+            except requests.RequestException:
+                return False
         return True
 
     def _manage(self, *arguments: str) -> list[str]:

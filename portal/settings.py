@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "django_tasks",
     "django_tasks_db",
     "orgs",
@@ -159,6 +160,13 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm"}
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_URL.split(":", 1)[0]
+
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ADAPTER = "portal.accounts.SecondFactors"
+MFA_TOTP_ISSUER = "Smart Widgets Keys"
+MFA_TOTP_TOLERANCE = 1  # Clocks of phones are wrong by half a minute.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
+STAFF_NEED_SECOND_FACTOR: bool = {"yes": True, "no": False, "auto": not DEBUG}[_env["STAFF_NEED_SECOND_FACTOR"]]
 
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 

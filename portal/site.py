@@ -1,15 +1,41 @@
-"""The operators' site: Django's administration, with choices that can be told apart."""
+"""The operators' site: Django's administration, behind a second factor, with choices that can be told apart."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+
+from orgs.operators import operator
 
 ORDER = ("orgs", "devices", "channels", "platform", "account", "auth")
+
+
+def lacks_second_factor(request: HttpRequest) -> bool:
+    """Whether somebody who is logged in has to set up a second factor before they may go on.
+
+    Who has one cannot have logged in without it: allauth asks for it at every way in.
+    """
+    if not settings.STAFF_NEED_SECOND_FACTOR:
+        return False
+    if not hasattr(request, "_lacks_second_factor"):
+        kinds = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+        request._lacks_second_factor = not is_mfa_enabled(operator(request), types=kinds)  # type: ignore[attr-defined]
+    return bool(request._lacks_second_factor)  # type: ignore[attr-defined]
 
 
 class Choices(AutocompleteJsonView):
@@ -35,6 +61,29 @@ class OperatorsSite(admin.AdminSite):
         return sorted(
             rooms, key=lambda room: ORDER.index(room["app_label"]) if room["app_label"] in ORDER else len(ORDER)
         )
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and not lacks_second_factor(request)
+
+    @method_decorator(never_cache)
+    @login_not_required
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Let everybody log in at the one place that counts tries and asks for the second factor."""
+        wanted = request.GET.get(REDIRECT_FIELD_NAME, "")
+        if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+            wanted = reverse("admin:index", current_app=self.name)
+        if not request.user.is_authenticated:
+            return redirect_to_login(wanted)
+        if not (request.user.is_active and request.user.is_staff):
+            raise Http404
+        if lacks_second_factor(request):
+            said = _(
+                "Operators need a second factor. Set one up here, keep the recovery codes, then open the "
+                "administration again."
+            )
+            messages.warning(request, said)
+            return redirect("mfa_index")
+        return redirect(wanted)
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         return Choices.as_view(admin_site=self)(request)  # type: ignore[return-value]  # Django's own line.

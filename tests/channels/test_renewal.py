@@ -332,6 +332,23 @@ def test_a_key_that_was_rotated_on_the_platform_is_not_rotated_again_by_a_renewa
     assert_books_are_right(channel)
 
 
+def test_a_rotation_by_somebody_else_is_not_taken_for_that_of_the_process_that_died(
+    channel: Channel, time_machine
+) -> None:
+    """The dead process had promised the old key an hour and not asked the platform yet."""
+    time_machine.move_to(timezone.now(), tick=False)
+    old = current(channel)
+    with die_before("rotate_write_key"), pytest.raises(ProcessDied):
+        renewal.renew(channel, by=None, overlap=HOUR)
+    Embedded().rotate_write_key(channel.account.key, channel.number, overlap=timedelta(0))
+    time_machine.shift(timedelta(minutes=2))
+    renewal_run.carry_on()
+    old.refresh_from_db()
+    assert old.state == KeyState.ENDED
+    assert Renewal.objects.get().outcome == Renewal.Outcome.FOUND
+    assert_books_are_right(channel)
+
+
 def test_the_old_key_is_not_ended_while_the_platform_has_another_one_than_the_portal(channel: Channel) -> None:
     old = current(channel)
     going = renewal.renew(channel, by=None)

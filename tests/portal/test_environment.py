@@ -21,10 +21,14 @@ SECRETS = {
 }
 
 
-def start(**given: str) -> subprocess.CompletedProcess[str]:
+def start(*command: str, **given: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     return subprocess.run(
-        [sys.executable, "manage.py", "check"], cwd=ROOT, env={**clean, **given}, capture_output=True, text=True
+        [sys.executable, "manage.py", *(command or ("check",))],
+        cwd=ROOT,
+        env={**clean, **given},
+        capture_output=True,
+        text=True,
     )
 
 
