@@ -27,7 +27,7 @@ KEEP_RESULTS = timedelta(days=7)
 class Command(db_worker.Command):
     """django-tasks' worker for the database backend, with a clock. Any number of them may run."""
 
-    help = "Do background tasks, and renew keys and compare with the channel platforms every so often."
+    help = "Do background tasks, and renew the keys that are due every so often."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
