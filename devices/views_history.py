@@ -23,6 +23,8 @@ from devices.models import Device
 from orgs import access, audit
 from orgs.http import PersonRequest, breadcrumbs
 
+EXAMPLE = "created_at,field1\n2026-04-01 10:00:00,20.5\n2026-04-01T10:05:00+02:00,20.7"
+
 
 class HistoryForm(forms.Form):
     """A file of measurements."""
@@ -39,7 +41,8 @@ class HistoryForm(forms.Form):
             raise forms.ValidationError(
                 _("The file is larger than {size} MiB. Split it into several.").format(size=history.MOST_BYTES >> 20)
             )
-        return file.read()
+        content: bytes = file.read()
+        return content
 
 
 def _visible(request: PersonRequest, pk: int) -> Device:
@@ -63,6 +66,7 @@ def history_of(request: PersonRequest, pk: int) -> HttpResponse:
         "form": form,
         "may_manage": may_manage,
         "may_import": may_import,
+        "example": EXAMPLE,
         "zone": timezone.get_current_timezone_name(),
         "breadcrumbs": breadcrumbs(request.user, device.organization, device, _("History")),
     }
