@@ -193,7 +193,7 @@ USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
+STATIC_ROOT = BASE_DIR / _env["STATIC_ROOT"]
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 _node = BASE_DIR / "node_modules"
 ICONS = _node / "bootstrap-icons" / "icons"
