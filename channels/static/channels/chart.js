@@ -58,6 +58,7 @@
       this.plotBox = make("div", "chart-plot", this.frame);
       this.plotBox.tabIndex = 0;
       this.plotBox.setAttribute("role", "img");
+      this.plotBox.setAttribute("aria-label", set.title || set.yaxis || set.textLoading || TEXTS.loading);
       this.note = make("p", "chart-note", this.frame);
       this.note.setAttribute("role", "status");
       this.tip = make("div", "chart-tip", this.plotBox);
