@@ -1,4 +1,4 @@
-.PHONY: setup run test lint bench
+.PHONY: setup run test lint bench screenshots
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,3 +30,6 @@ lint: setup
 bench: setup
 	@command -v wrk >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq wrk; }
 	$(BIN)/python -m bench $(BENCH)
+
+screenshots: setup
+	$(BIN)/python -m screenshots
