@@ -18,6 +18,7 @@ from mptt.managers import TreeManager
 from mptt.models import MPTTModel, TreeForeignKey
 
 from orgs.audit import AuditEntry as AuditEntry  # Also a model of this app.
+from orgs.readers import Reader
 from orgs.tokens import new_token, token_hash
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(Reader, AbstractBaseUser, PermissionsMixin):
     """Somebody who can log in. What they may see and do follows from their memberships alone."""
 
     email = models.EmailField(_("e-mail address"), unique=True, error_messages={"unique": _("Already taken.")})

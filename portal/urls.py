@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal import views
+from portal import views, views_account
 
 urlpatterns = [
     path("", include("portal.device_urls")),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("orgs.urls")),
     path("", include("channels.urls")),
     path("", include("devices.urls")),
+    path("language/", views_account.set_language, name="set_language"),
     path("outbox/", views.outbox, name="outbox"),
     path("components/", views.components, name="components"),
     path("api/schema/", login_not_required(SpectacularAPIView.as_view()), name="schema"),
