@@ -74,6 +74,12 @@ class User(Reader, AbstractBaseUser, PermissionsMixin):
         super().clean()
         self.email = self.email.lower()
 
+    def introduce(self, *, given_name: str, family_name: str, language: str, time_zone: str) -> None:
+        """Change what the portal calls the person, and how they read."""
+        self.given_name, self.family_name = given_name, family_name
+        self.language, self.time_zone = language, time_zone
+        self.save(update_fields=["given_name", "family_name", "language", "time_zone"])
+
     def get_full_name(self) -> str:
         return f"{self.given_name} {self.family_name}".strip()
 

@@ -10,6 +10,7 @@ from django.urls import Resolver404, get_resolver
 from django.utils import timezone, translation
 
 from orgs.readers import spoken, zone_named
+from portal.log_ins import note_seen
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -65,6 +66,17 @@ def as_people_read(get_response: GetResponse) -> GetResponse:
             request.LANGUAGE_CODE = language
         if zone:
             timezone.activate(zone)
+        return get_response(request)
+
+    return handle
+
+
+def note_log_ins(get_response: GetResponse) -> GetResponse:
+    """Remember when and from where a log-in was last used."""
+
+    def handle(request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            note_seen(request)
         return get_response(request)
 
     return handle
