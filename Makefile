@@ -1,11 +1,13 @@
-.PHONY: setup run test lint bench screenshots
+.PHONY: setup run test lint bench messages screenshots
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
 
-setup: $(VENV)/.ready node_modules/.ready
+CATALOGS := $(wildcard locale/*/LC_MESSAGES/*.po)
+
+setup: $(VENV)/.ready node_modules/.ready $(CATALOGS:.po=.mo)
 
 $(VENV)/.ready: requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -15,6 +17,9 @@ $(VENV)/.ready: requirements-dev.lock
 node_modules/.ready: package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
+
+%.mo: %.po $(VENV)/.ready
+	$(BIN)/python manage.py compile_translations
 
 run: setup
 	$(BIN)/python manage.py demo --port $(PORT)
@@ -33,3 +38,8 @@ bench: setup
 
 screenshots: setup
 	$(BIN)/python -m screenshots
+
+messages: setup
+	@command -v xgettext >/dev/null || { echo "This needs GNU gettext: apt-get install gettext"; exit 1; }
+	$(BIN)/python manage.py makemessages --all --no-wrap --no-obsolete --add-location=file \
+		--ignore=.venv --ignore=node_modules --ignore=var --ignore=tests --ignore=bench --ignore=screenshots

@@ -12,6 +12,10 @@
 
   const icon = (name) => document.getElementById(`icon-${name}`).content.cloneNode(true);
 
+  // Browsers do not send their time zone by themselves; the server says times in it.
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `time_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
   // Theme: light, dark, or like the device.
   const markTheme = () => {
     const chosen = window.portalTheme.chosen();
