@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +23,15 @@ from orgs.models import Organization
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
+
+
+class PlatformAccountQuerySet(models.QuerySet["PlatformAccount"]):
+    """Platform accounts, narrowed."""
+
+    def to_sync(self, at: datetime) -> Self:
+        """Return those whose channels are to be compared with the platform's by now, the longest overdue first."""
+        due = self.filter(Q(next_sync_at__isnull=True) | Q(next_sync_at__lte=at))
+        return due.order_by(F("next_sync_at").asc(nulls_first=True), "pk")
 
 
 class PlatformAccount(models.Model):
@@ -43,8 +52,12 @@ class PlatformAccount(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNVERIFIED)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    synced_at = models.DateTimeField(_("compared with the platform"), null=True, blank=True, editable=False)
+    next_sync_at = models.DateTimeField(_("next comparison"), null=True, blank=True, editable=False, db_index=True)
 
     channels: RelatedManager[Channel]
+
+    objects = PlatformAccountQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("platform account")
