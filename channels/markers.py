@@ -30,6 +30,6 @@ def with_marker(metadata: str | None, marker: str) -> str:
     return f"{rest} {_PREFIX}{marker}".strip() if marker else rest
 
 
-def marker_of(device: uuid.UUID) -> str:
-    """Return the marker of the channel that a device gets when it registers."""
-    return f"keydist:{device}"
+def marker_of(uid: uuid.UUID) -> str:
+    """Return the marker of the channel that is made for a device, or for its move to another channel."""
+    return f"keydist:{uid}"

@@ -92,8 +92,8 @@ def sync(account: PlatformAccount, *, by: User | None = None, address: str | Non
     if not _is_still(account, key):
         return Synced()
     done = _Comparison(account, ours, {channel.number: channel for channel in listed}).run()
-    account.synced_at = timezone.now()
-    account.save(update_fields=["synced_at"])
+    account.synced_at, account.channels_there = timezone.now(), len(listed)
+    account.save(update_fields=["synced_at", "channels_there"])
     account.record_check(PlatformAccount.State.VERIFIED)
     if by is not None or not done.is_nothing:
         audit.record(
@@ -113,17 +113,22 @@ def _is_still(account: PlatformAccount, key: str) -> bool:
 
 @dataclass
 class _Ours:
-    """A channel as the portal knew it before the platform was asked. Keys without their values."""
+    """A channel as the portal knew it before the platform was asked. Keys without their values.
+
+    One that is not in use holds the history of a device that has left it, or belonged to one that is no more.
+    """
 
     channel: Channel
     write_key: ChannelKey | None
     read_keys: list[ChannelKey]
+    is_in_use: bool
 
 
 def _our_channels(account: PlatformAccount) -> dict[int, _Ours]:
-    """Return the channels that a device of the account uses, by number."""
-    channels = account.channels.filter(device__isnull=False)
-    ours = {channel.pk: _Ours(channel, None, []) for channel in channels}
+    """Return the channels that we have, by number."""
+    channels = Channel.objects.still_there().filter(account=account)
+    used = set(channels.filter(device__isnull=False).values_list("pk", flat=True))
+    ours = {channel.pk: _Ours(channel, None, [], channel.pk in used) for channel in channels}
     for key in ChannelKey.objects.current().filter(channel__in=channels).defer("value").order_by("pk"):
         if key.channel_id not in ours:
             continue  # registered between the two queries
@@ -150,6 +155,8 @@ class _Comparison:
             if (remote := self.there.get(number)) is not None:
                 self._compare_write_key(ours, remote)
                 self._compare_read_keys(ours, remote)
+            elif not ours.is_in_use and _is_old(ours.channel):
+                ours.channel.note_gone()
         self._note_missing()
         self._note_foreign()
         self._settle(Finding.objects.filter(kind=Finding.Kind.KEY_KNOWN, key__state__in=OVER))
@@ -187,20 +194,21 @@ class _Comparison:
 
     def _note_readable(self, ours: _Ours, *, is_readable: bool) -> None:
         kind, channel = Finding.Kind.NO_READ_KEY, ours.channel
-        if not is_readable:
+        if not is_readable and ours.is_in_use:
             self.done.unreadable += findings.notice(kind, account=self.account, number=channel.number, channel=channel)
 
     def _note_missing(self) -> None:
-        gone = {number: one.channel for number, one in self.ours.items() if number not in self.there}
+        used = {number: one.channel for number, one in self.ours.items() if one.is_in_use}
+        gone = {number: channel for number, channel in used.items() if number not in self.there}
         for number, channel in gone.items():
-            if channel.created_at <= timezone.now() - NEW_FOR and _is_in_use(channel):
+            if _is_old(channel) and _is_in_use(channel):
                 self.done.missing += findings.notice(
                     Finding.Kind.CHANNEL_MISSING, account=self.account, number=number, channel=channel
                 )
         # Also settled: those of channels that no device uses any more.
         missing = Finding.objects.filter(kind=Finding.Kind.CHANNEL_MISSING)
         self._settle(missing.exclude(number__in=gone))
-        unreadable = [n for n in self.ours if n in self.there and not self.there[n].read_keys]
+        unreadable = [n for n in used if n in self.there and not self.there[n].read_keys]
         self._settle(Finding.objects.filter(kind=Finding.Kind.NO_READ_KEY).exclude(number__in=unreadable))
 
     def _note_foreign(self) -> None:
@@ -233,8 +241,13 @@ def foreign_channels(account: PlatformAccount, there: Collection[RemoteChannel])
 
 def _expected_markers(account: PlatformAccount) -> set[str]:
     """Return the markers of channels that were asked for and may be there without our knowing it."""
-    waiting = account.organization.all_devices.filter(channel__isnull=True)
-    return {marker_of(uid) for uid in waiting.values_list("uid", flat=True)}
+    waiting = account.organization.all_devices.filter(channel__isnull=True).values_list("uid", flat=True)
+    moving = account.channels.filter(rollovers__state="started").values_list("rollovers__uid", flat=True)
+    return {marker_of(uid) for uid in (*waiting, *moving)}
+
+
+def _is_old(channel: Channel) -> bool:
+    return channel.created_at <= timezone.now() - NEW_FOR
 
 
 def _is_in_use(channel: Channel) -> bool:

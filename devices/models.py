@@ -23,6 +23,7 @@ from channels.models import Channel
 from channels.vault import EncryptedTextField
 from devices.envelope import RegistrationKeyText
 from devices.read_rights import end_lost_read_keys
+from devices.rollover_models import RollOver as RollOver  # This, too, is a model of this app.
 from devices.serials import NotASerial, check_serial
 from orgs import access
 from orgs.models import Organization

@@ -5,7 +5,6 @@ Everything is played on the built-in platform in process, and on one that is spo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -16,9 +15,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
-from pytest_django.live_server_helper import LiveServer
 
-from channels import renewal, thingspeak_http, thingspeak_reading
+from channels import renewal, thingspeak_http
 from channels.embedded import Embedded
 from channels.models import Channel, ChannelKey, Finding, KeyState, PlatformAccount, ShownKey
 from channels.platforms import BadAccountKey, OutOfReach
@@ -46,16 +44,8 @@ def in_process(simpsons: Cast) -> PlatformAccount:
 
 
 @pytest.fixture
-def over_http(
-    simpsons: Cast, settings: Settings, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PlatformAccount]:
-    settings.THINGSPEAK_URL = live_server.url
-    monkeypatch.setattr(thingspeak_reading, "FRESH", 0)
-    account = PlatformAccount.objects.get(organization=simpsons.home)
-    account.platform = "thingspeak"
-    account.save()
-    yield account
-    thingspeak_http.hang_up()
+def over_http(thingspeak_over_http: PlatformAccount) -> PlatformAccount:
+    return thingspeak_over_http
 
 
 @pytest.fixture(params=[IN_PROCESS, OVER_HTTP])
