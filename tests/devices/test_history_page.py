@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime
 from unittest.mock import patch
 
@@ -16,6 +17,7 @@ from channels.platforms import OutOfReach
 from devices import history
 from orgs.audit import AuditEntry
 from tests.conftest import Cast
+from tests.factories import give_channel
 
 OLD = "created_at,field1\n2026-04-01 10:00:00 UTC,20.5\n2026-04-01 10:05:00 UTC,21\n"
 
@@ -142,3 +144,21 @@ def test_a_time_without_zone_is_read_in_the_zone_that_the_page_names(
     assert "Europe/Berlin" in as_homer.get(page).content.decode()
     send(as_homer, page, "created_at,field1\n2026-04-01 12:00:00,1\n")
     assert Entry.objects.get().created_at == datetime(2026, 4, 1, 10, tzinfo=UTC)
+
+
+def test_a_device_that_has_changed_its_channel_has_one_history(as_homer: Client, page: str, simpsons: Cast) -> None:
+    old = simpsons.kitchen.channel
+    send(as_homer, page, OLD)
+    simpsons.kitchen.channel = None
+    new = give_channel(simpsons.kitchen)
+    new.first = old
+    new.save()
+    old.left_at = datetime(2026, 3, 31, 10, 2, tzinfo=UTC)
+    old.save()
+    send(as_homer, page, "created_at,field1\n2026-05-01 10:00:00,30\n")
+    rows = list(csv.DictReader(download(as_homer, page)[1].splitlines()))
+    # What somebody else wrote with the old key, a day after the device had left the channel, is not the device's.
+    assert [(row["created_at"], row["field1"], row["channel"]) for row in rows] == [
+        ("2026-05-01 10:00:00 UTC", "30", str(new.number)),
+        ("2026-04-01 10:00:00 UTC", "20.5", str(old.number)),
+    ]
