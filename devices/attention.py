@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import PlatformAccount
+from channels.platforms import platform_named
 from devices.models import Device, RegistrationKey
 from devices.readings import DeviceState, readings_of
 from orgs import access
@@ -26,6 +27,9 @@ LOOKED_AT = 300
 NAMED = 3
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
 EXPIRES_SOON = timedelta(days=14)
+CHANNELS_LEFT = 2
+MESSAGES_LEFT = 0.1
+"""What is left of an account's limits when they are near: so many channels, this part of a year's messages."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,11 @@ def _accounts(user: User) -> Iterator[Matter]:
     waiting = Device.objects.filter(customer=OuterRef("organization"), channel__isnull=True)
     # Where no device waits, nobody has asked since the last one got its channel or was deleted.
     accounts = accounts.exclude(~Exists(waiting), state=PlatformAccount.State.FULL)
-    accounts = accounts.exclude(state=PlatformAccount.State.VERIFIED)
-    for account in accounts.select_related("organization").defer("key"):
+    found = list(accounts.select_related("organization"))
+    yield from _limits([account for account in found if account.state == PlatformAccount.State.VERIFIED])
+    for account in found:
+        if account.state == PlatformAccount.State.VERIFIED:
+            continue
         url = reverse("platform_account", args=[account.organization_id])
         names = {"platform": account.get_platform_display(), "customer": account.organization.name}
         if account.state == PlatformAccount.State.REFUSED:
@@ -77,6 +84,32 @@ def _accounts(user: User) -> Iterator[Matter]:
                 "{platform} could not be asked yet about the account key of {customer}. It is tried again by itself."
             )
             yield Matter("wait", gettext_lazy("Not checked yet"), said.format(**names), url)
+
+
+def _limits(accounts: Sequence[PlatformAccount]) -> Iterator[Matter]:
+    """Say which good accounts are about to be used up, as far as their platform tells."""
+    for name in sorted({account.platform for account in accounts}):
+        keys = {account.key: account for account in accounts if account.platform == name}
+        for key, allowance in platform_named(name).allowances(keys).items():
+            account = keys[key]
+            url, customer = reverse("platform_account", args=[account.organization_id]), account.organization.name
+            left = allowance.channels_left
+            if left is not None and left <= CHANNELS_LEFT:
+                said = ngettext(
+                    "The account of {customer} has room for {count} more device.",
+                    "The account of {customer} has room for {count} more devices.",
+                    left,
+                )
+                yield Matter("warn", gettext_lazy("Nearly full"), said.format(customer=customer, count=left), url)
+            of = allowance.messages_a_year
+            if of and allowance.messages_left is not None and allowance.messages_left <= of * MESSAGES_LEFT:
+                said = _(
+                    "The account of {customer} has stored {percent}% of the measurements that it may store in a year."
+                )
+                percent = 100 - allowance.messages_left * 100 // of
+                yield Matter(
+                    "warn", gettext_lazy("Nearly used up"), said.format(customer=customer, percent=percent), url
+                )
 
 
 def _silent(user: User, now: datetime) -> Iterator[Matter]:

@@ -71,7 +71,7 @@
         {
           ...axis,
           side: across ? 3 : 2,
-          space: across ? 34 : 76,
+          space: across ? 34 : 66,
           size: across ? 70 : 38,
           label: roomy ? set.xaxis || null : null,
           values: (_, splits, __, ___, step) => labels(splits, step),
