@@ -66,12 +66,13 @@ class Embedded:
         return max(0, limit - account.channels.count()) if limit else None
 
     def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
-        """Return what these accounts may still do: one query, or none if no plan has a limit."""
+        """Return what these accounts may still do: two queries, or none if no plan has a limit."""
         if not any(plan.channels or plan.yearly_messages for plan in plans().values()):
             return {}
         keys = {keyed_hash(key): key for key in account_keys}
-        accounts = Account.objects.filter(key_hash__in=keys).annotate(has=Count("channels")).defer("key")
-        return {keys[account.key_hash]: _allowance(account, account.has, timezone.now()) for account in accounts}
+        accounts = Account.objects.filter(key_hash__in=keys).defer("key")
+        has = dict(accounts.values_list("pk").annotate(Count("channels")))
+        return {keys[account.key_hash]: _allowance(account, has[account.pk], timezone.now()) for account in accounts}
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""

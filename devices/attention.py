@@ -103,9 +103,7 @@ def _limits(accounts: Sequence[PlatformAccount]) -> Iterator[Matter]:
                 yield Matter("warn", gettext_lazy("Nearly full"), said.format(customer=customer, count=left), url)
             of = allowance.messages_a_year
             if of and allowance.messages_left is not None and allowance.messages_left <= of * MESSAGES_LEFT:
-                said = _(
-                    "The account of {customer} has stored {percent}% of the measurements that it may store in a year."
-                )
+                said = _("The account of {customer} has stored {percent} percent of what it may store in a year.")
                 percent = 100 - allowance.messages_left * 100 // of
                 yield Matter(
                     "warn", gettext_lazy("Nearly used up"), said.format(customer=customer, percent=percent), url
