@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import SetPasswordMixin
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orgs import access
 from orgs.editing import EditForm
-from orgs.fields import OrganizationField
+from orgs.fields import EndOfDayField, OrganizationField
+from orgs.forms_places import MAY_DO, until_field
 from orgs.models import Invitation, Membership, Organization, User
+
+UNTIL_A_DAY = "day"
+LONGEST = timedelta(days=90)
 
 
 class OrganizationForm(forms.Form):
@@ -83,17 +89,29 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
 
     relation = forms.ChoiceField(
         label=gettext_lazy("What may this person do?"),
-        choices=[
-            (Membership.Relation.MEMBER, gettext_lazy("See the devices here and below")),
-            (Membership.Relation.MANAGER, gettext_lazy("See and manage everything here and below")),
-        ],
+        choices=MAY_DO,
         initial=Membership.Relation.MEMBER,
         widget=forms.RadioSelect,
     )
+    membership_until = until_field()
+    good_for = forms.ChoiceField(
+        label=gettext_lazy("How long is the link in the mail good?"),
+        required=False,
+        choices=[
+            ("1", gettext_lazy("1 day")),
+            ("3", gettext_lazy("3 days")),
+            ("7", gettext_lazy("1 week")),
+            ("14", gettext_lazy("2 weeks")),
+            ("30", gettext_lazy("30 days")),
+            (UNTIL_A_DAY, gettext_lazy("Until a day of my choice")),
+        ],
+        initial="14",
+    )
+    expires_at = EndOfDayField(label=gettext_lazy("The link is good until the end of"), required=False)
 
     class Meta:
         model = Invitation
-        fields = ("email", "given_name", "family_name", "relation")
+        fields = ("email", "given_name", "family_name", "relation", "membership_until")
         help_texts = {"email": gettext_lazy("The invitation goes there. Nobody else can use it.")}
         widgets = {"email": forms.EmailInput(attrs={"autocomplete": "off"})}
 
@@ -111,6 +129,19 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
                 _("{who} is in {name} already.").format(who=here.user, name=self.organization.name)
             )
         return email
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        good_for = self.cleaned_data.pop("good_for", None)
+        until = self.cleaned_data.get("expires_at")
+        if good_for != UNTIL_A_DAY:
+            # Also where nothing was said, as by a program that posts the form: two weeks then.
+            self.cleaned_data["expires_at"] = timezone.now() + timedelta(days=int(good_for or 14))
+        elif until is None and "expires_at" not in self.errors:
+            self.add_error("expires_at", _("Choose the day."))
+        elif until is not None and until > timezone.now() + LONGEST:
+            self.add_error("expires_at", _("A link is good for 90 days at most."))
+        return cleaned
 
 
 class AcceptForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
