@@ -27,6 +27,7 @@ from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Invitation, Membership, Organization
 
 DEVICES_A_PAGE = 25
+PEOPLE_SHOWN = 50
 
 
 def _managed(request: PersonRequest, pk: int) -> Organization:
@@ -36,7 +37,9 @@ def _managed(request: PersonRequest, pk: int) -> Organization:
 @require_safe
 def organizations(request: PersonRequest) -> HttpResponse:
     """All that I belong to, as a tree."""
-    return render(request, "devices/organizations.html", {"trees": trees_of(request.user)})
+    trees = trees_of(request.user)
+    context = {"trees": trees, "manages": any(branch.manages_something for branch in trees)}
+    return render(request, "devices/organizations.html", context)
 
 
 @require_safe
@@ -55,6 +58,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
         "page": page,
         "readings": readings.all,
         "out_of_reach": readings.out_of_reach,
+        "own_place": access.own_memberships(request.user).filter(organization=shown).first(),
         "breadcrumbs": breadcrumbs(request.user, shown),
     }
     if branch.is_managed:
@@ -63,13 +67,13 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]:
-    here = (
-        Membership.objects.filter(organization=shown).select_related("user").order_by("user__given_name", "user__email")
-    )
+    here = Membership.objects.filter(organization=shown).select_related("user")
+    people = list(here.order_by("user__given_name", "user__email")[: PEOPLE_SHOWN + 1])
     above = access.people_who_see(shown).exclude(organization=shown)
     known = set(access.visible_path(request.user, shown).values_list("pk", flat=True))
     return {
-        "people": here,
+        "people": people[:PEOPLE_SHOWN],
+        "more_people": len(people) > PEOPLE_SHOWN,
         # Somebody who manages a part of a customer alone learns who else sees it, but not what is above.
         "people_above": [(place, place.organization_id in known) for place in above],
         "invitations": Invitation.objects.pending().filter(organization=shown).order_by("created_at"),
