@@ -70,18 +70,39 @@ class EditOrganizationForm(EditForm, OrganizationForm):
         self.organization = organization
 
 
-class MoveOrganizationForm(forms.Form):
+class MoveOrganizationForm(EditForm):
     """Where an organization goes: any place of the same customer that the person manages."""
 
-    def __init__(self, *args: Any, organization: Organization, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, organization: Organization, user: User, **kwargs: Any
+    ) -> None:
+        super().__init__(data, current={"parent": organization.parent_id}, **kwargs)
+        self.organization = organization
         self.fields["parent"] = OrganizationField(
             access.managed_organizations(user).filter(tree_id=organization.tree_id),
             left_out=organization,
             label=gettext_lazy("Put it into"),
             empty_label=None,
-            initial=organization.parent_id,
         )
+
+    def dropped_on(self, value: str) -> Organization | None:
+        """Return where the organization was dragged to, if it can go there; the form then means that place."""
+        try:
+            target: Organization | None = self.fields["parent"].clean(value or None)
+        except forms.ValidationError:
+            return None
+        if target is None or target.pk == self.organization.parent_id or self.organization.contains(target):
+            return None
+        self.initial["parent"] = target.pk
+        self.fields["parent"].widget = forms.HiddenInput()
+        return target
+
+
+class _WithDefault(forms.ChoiceField):
+    """A choice that is as it was initially if nothing is sent for it."""
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value or self.initial)
 
 
 class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -94,9 +115,8 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.RadioSelect,
     )
     membership_until = until_field()
-    good_for = forms.ChoiceField(
+    good_for = _WithDefault(
         label=gettext_lazy("How long is the link in the mail good?"),
-        required=False,
         choices=[
             ("1", gettext_lazy("1 day")),
             ("3", gettext_lazy("3 days")),
@@ -134,9 +154,10 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean()
         good_for = self.cleaned_data.pop("good_for", None)
         until = self.cleaned_data.get("expires_at")
+        if good_for is None:
+            return cleaned
         if good_for != UNTIL_A_DAY:
-            # Also where nothing was said, as by a program that posts the form: two weeks then.
-            self.cleaned_data["expires_at"] = timezone.now() + timedelta(days=int(good_for or 14))
+            self.cleaned_data["expires_at"] = timezone.now() + timedelta(days=int(good_for))
         elif until is None and "expires_at" not in self.errors:
             self.add_error("expires_at", _("Choose the day."))
         elif until is not None and until > timezone.now() + LONGEST:

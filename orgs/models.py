@@ -19,6 +19,7 @@ from mptt.managers import TreeManager
 from mptt.models import MPTTModel, TreeForeignKey
 
 from orgs.audit import AuditEntry as AuditEntry  # Also a model of this app.
+from orgs.errors import ChangedMeanwhile
 from orgs.tokens import new_token, token_hash
 
 if TYPE_CHECKING:
@@ -196,6 +197,17 @@ class Organization(MPTTModel):
         # Never save() the whole row: this copy's place in the tree may be old by now.
         Organization.objects.filter(pk=self.pk).update(name=name, description=description)
         self.name, self.description = name, description
+
+    def require_unchanged(self) -> None:
+        """Raise ChangedMeanwhile unless name, description and place are as they were when this was read.
+
+        To be called inside the transaction that changes them, after `orgs.tree.lock_tree_of`.
+        """
+        as_it_was = Organization.objects.filter(
+            pk=self.pk, name=self.name, description=self.description, parent=self.parent_id
+        )
+        if not as_it_was.exists():
+            raise ChangedMeanwhile(gettext("Somebody else has just changed {name}. Look again.").format(name=self.name))
 
     def suspend(self) -> None:
         """Stop the customer's service: its people see nothing, and its devices get no keys, until `resume`.
