@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from orgs import access
 from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.models import Invitation, Membership, Organization, User
+from orgs.readers import as_read_by
 
 ASKED_AGAIN_AFTER = timedelta(days=1)
 
@@ -96,14 +97,16 @@ def _mail(invitation: Invitation, token: str) -> None:
         "link": settings.PUBLIC_URL + reverse("invitation", args=[token]),
     }
     try:
-        send_mail(
-            subject=_("{who} invites you to {organization}").format(
-                who=invitation.invited_by, organization=invitation.organization
-            ),
-            message=render_to_string("orgs/mail/invitation.txt", context),
-            from_email=None,
-            recipient_list=[invitation.email],
-        )
+        # Whoever has no account yet is written to in the language of the inviter, who knows them.
+        with as_read_by(account_of(invitation) or invitation.invited_by):
+            send_mail(
+                subject=_("{who} invites you to {organization}").format(
+                    who=invitation.invited_by, organization=invitation.organization
+                ),
+                message=render_to_string("orgs/mail/invitation.txt", context),
+                from_email=None,
+                recipient_list=[invitation.email],
+            )
     except OSError as error:  # SMTPException is one.
         raise MailNotSent(_("The mail could not be sent at the moment. Send the invitation again later.")) from error
 
@@ -127,25 +130,29 @@ def ask_for_new(token: str, *, now: datetime | None = None) -> None:
     if not expired.filter(may_ask).update(asked_at=now):
         return
     invitation = expired.select_related("organization", "invited_by").get()
+    reader = _who_can_send_again(invitation)
+    if reader is None:
+        return
     page = settings.PUBLIC_URL + invitation.organization.get_absolute_url() + "#people"
-    send_mail(
-        subject=_("{who} asks for a new invitation to {organization}").format(
-            who=invitation.full_name or invitation.email, organization=invitation.organization
-        ),
-        message=render_to_string("orgs/mail/invitation_asked.txt", {"invitation": invitation, "link": page}),
-        from_email=None,
-        recipient_list=_who_can_send_again(invitation),
-        fail_silently=True,  # The page says the same whatever happens; the list of invitations has it, too.
-    )
+    with as_read_by(reader):
+        send_mail(
+            subject=_("{who} asks for a new invitation to {organization}").format(
+                who=invitation.full_name or invitation.email, organization=invitation.organization
+            ),
+            message=render_to_string("orgs/mail/invitation_asked.txt", {"invitation": invitation, "link": page}),
+            from_email=None,
+            recipient_list=[reader.email],
+            fail_silently=True,  # The page says the same whatever happens; the list of invitations has it, too.
+        )
 
 
-def _who_can_send_again(invitation: Invitation) -> list[str]:
+def _who_can_send_again(invitation: Invitation) -> User | None:
     inviter = invitation.invited_by
     if inviter is not None and access.may_manage(inviter, invitation.organization):
-        return [inviter.email]
+        return inviter
     managers = access.people_who_see(invitation.organization).filter(relation=Membership.Relation.MANAGER)
     nearest = managers.order_by("-organization__level", "pk").first()
-    return [nearest.user.email] if nearest else []
+    return nearest.user if nearest else None
 
 
 def account_of(invitation: Invitation) -> User | None:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orgs', '0003_suspended_customers'),
+        ('orgs', '0004_how_people_read'),
     ]
 
     operations = [
