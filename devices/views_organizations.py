@@ -22,7 +22,7 @@ from devices.models import Device, RegistrationKey
 from devices.moving import change_by_moving, move_organization
 from devices.organizations import tree_below, trees_of
 from devices.readings import readings_of
-from orgs import access
+from orgs import access, tree
 from orgs.errors import CannotMove, ChangedMeanwhile, NotEmpty
 from orgs.forms import MoveOrganizationForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
@@ -100,6 +100,8 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
         target = form.cleaned_data["parent"]
         try:
             with transaction.atomic():
+                tree.lock_tree_of(moved)
+                moved.require_unchanged()
                 move_organization(moved, below=target)
                 note(request, "organization.moved", about=moved, organization=moved, to=target.name)
         except (CannotMove, ChangedMeanwhile) as error:

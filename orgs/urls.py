@@ -12,6 +12,7 @@ urlpatterns = [
     path("organizations/<int:pk>/invite/", views_invitations.invite, name="invite"),
     path("invited/<int:pk>/resend/", views_invitations.resend, name="invitation_resend"),
     path("invited/<int:pk>/withdraw/", views_invitations.withdraw, name="invitation_withdraw"),
+    path("invitations/asked/", views_invitations.asked, name="invitation_asked"),
     path("invitations/<str:token>/ask/", views_invitations.ask_again, name="invitation_ask"),
     path("invitations/<str:token>/", views_invitations.invitation, name="invitation"),
 ]

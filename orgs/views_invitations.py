@@ -127,6 +127,13 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 def ask_again(request: HttpRequest, token: str) -> HttpResponse:
     """Pass on the wish for a new link. The answer is the same whatever became of the invitation."""
     invitations.ask_for_new(token)
+    return redirect("invitation_asked")
+
+
+@login_not_required
+@require_safe
+def asked(request: HttpRequest) -> HttpResponse:
+    """What becomes of such a wish."""
     return render(request, "orgs/invitation_asked.html")
 
 

@@ -104,7 +104,7 @@ def test_sent_again_it_is_good_for_as_long_as_it_was(invite: Invite) -> None:
 @time_machine.travel(NOON)
 def test_a_guest_gets_a_place_that_ends_and_reads_so_in_the_mail(simpsons: Cast, invite: Invite) -> None:
     invite(membership_until="2026-06-20")
-    assert "as a guest, until June 20, 2026" in str(mail.outbox[-1].body)
+    assert "as a guest, until 20 June 2026" in str(mail.outbox[-1].body)
     Client().post(link(), NEW)
     place = Membership.objects.get(user__email="ned@example.org")
     assert place.valid_until == datetime(2026, 6, 20, 23, 59, 59, 999999, tzinfo=UTC)
@@ -176,7 +176,7 @@ def test_whoever_comes_too_late_asks_with_one_click_and_homer_sends_a_new_one(
 ) -> None:
     visitor = Client()
     assert 'action="ask/"' in visitor.get(late).content.decode()
-    assert "We have passed it on" in visitor.post(f"{late}ask/").content.decode()
+    assert "We have passed it on" in visitor.post(f"{late}ask/", follow=True).content.decode()
     (letter,) = mail.outbox
     assert letter.to == [simpsons.homer.email]
     assert letter.subject == "Ned asks for a new invitation to Household"
@@ -214,8 +214,7 @@ def test_asking_tells_nothing_about_the_link_and_mails_for_none_but_an_expired_o
     Invitation.objects.filter(email="expired@example.org").update(expires_at=timezone.now())
     mail.outbox.clear()
     answers = [Client().post(f"{address}ask/") for address in addresses]
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({re.sub(r"csrf.*?>", "", answer.content.decode()) for answer in answers}) == 1
+    assert {(answer.status_code, answer["Location"]) for answer in answers} == {(302, "/invitations/asked/")}
     assert [letter.subject for letter in mail.outbox] == ["expired@example.org asks for a new invitation to Household"]
 
 

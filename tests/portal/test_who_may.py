@@ -211,7 +211,7 @@ def _outcome(browser: Client, method: str, address: str, data: dict[str, str]) -
 
 OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account")
 # The link in the mail and the choice of a language have tests of their own.
-PUBLIC = {"invitation", "invitation_ask", "set_language"}
+PUBLIC = {"invitation", "invitation_ask", "invitation_asked", "set_language"}
 
 
 def _our_routes() -> dict[str, str]:
