@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from devices import views, views_history, views_keys, views_manage, views_organizations, views_program_keys
+from devices import (
+    views,
+    views_history,
+    views_keys,
+    views_manage,
+    views_organizations,
+    views_people,
+    views_places,
+    views_program_keys,
+)
 
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
@@ -22,6 +31,7 @@ urlpatterns = [
         views_program_keys.revoke,
         name="device_program_key_revoke",
     ),
+    path("devices/<int:pk>/people/", views_people.device_people, name="device_people"),
     path("devices/<int:pk>/edit/", views_manage.edit, name="device_edit"),
     path("devices/<int:pk>/move/", views_manage.move, name="device_move"),
     path("organizations/", views_organizations.organizations, name="organizations"),
@@ -29,6 +39,12 @@ urlpatterns = [
     path("organizations/<int:pk>/move/", views_organizations.move, name="organization_move"),
     path("organizations/<int:pk>/delete/", views_organizations.delete, name="organization_delete"),
     path("organizations/<int:pk>/registration-keys/new/", views_keys.new, name="registration_key_new"),
+    path("people/<int:pk>/", views_people.person, name="person"),
+    path("memberships/<int:pk>/edit/", views_places.edit, name="membership_edit"),
+    path("memberships/<int:pk>/move/", views_places.move, name="membership_move"),
+    path("memberships/<int:pk>/remove/", views_places.remove, name="membership_remove"),
+    path("memberships/<int:pk>/leave/", views_places.leave, name="membership_leave"),
+    path("memberships/restore/", views_places.restore, name="membership_restore"),
     path("registration-keys/<int:pk>/", views_keys.registration_key, name="registration_key"),
     path("registration-keys/<int:pk>/show/", views_keys.show, name="registration_key_show"),
     path("registration-keys/<int:pk>/revoke/", views_keys.revoke, name="registration_key_revoke"),

@@ -51,6 +51,10 @@ class Scene:
             "key": self.key.pk,
             "program": self.program_key.pk,
             "invitation": self.invitation.pk,
+            "marge": cast.marge.pk,
+            "marge_place": cast.marge.memberships.get().pk,
+            "homer": cast.homer.pk,
+            "homer_place": cast.homer.memberships.get().pk,
             "log_in": self.log_in.pk,
         }
         return template.format(**names)
@@ -111,6 +115,7 @@ TABLE: list[Row] = [
     ("POST", "/devices/{kitchen}/move/ organization={household}", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # Both ends must be managed: Bart does not manage Power plant.
     ("POST", "/devices/{kitchen}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/people/", OK, OK, GONE, GONE, GONE, LOGIN),
     # Its history: all of it for whoever sees the device; a manager adds to it, and without a file is told so.
     ("GET", "/devices/{kitchen}/history/", OK, OK, OK, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -156,6 +161,26 @@ TABLE: list[Row] = [
     ("POST", "/invited/{invitation}/resend/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # People. The list shows everybody what is theirs to manage: to Marge nobody.
+    ("GET", "/people/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/people/invited/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/people/{marge}/", OK, OK, GONE, GONE, GONE, LOGIN),
+    # Homer is above what Bart manages.
+    ("GET", "/people/{homer}/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{homer_place}/edit/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/edit/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/edit/ relation=manager", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
+    # Both ends must be managed: Bart does not manage Power plant.
+    ("POST", "/memberships/{marge_place}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/remove/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # One's own place is one's own to leave, and nobody else's.
+    ("GET", "/memberships/{marge_place}/leave/", GONE, GONE, OK, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/leave/", GONE, GONE, SENT, GONE, GONE, LOGIN),
+    ("GET", "/memberships/restore/", WRONG, WRONG, WRONG, WRONG, WRONG, LOGIN),
+    # Without the signed offer there is nothing to undo, see the tests of that page.
+    ("POST", "/memberships/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # A registration key of Household.
     ("GET", "/organizations/{household}/registration-keys/new/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/registration-keys/new/", SENT, SENT, GONE, GONE, GONE, LOGIN),
@@ -187,7 +212,8 @@ def _outcome(browser: Client, method: str, address: str, data: dict[str, str]) -
 
 
 OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account")
-PUBLIC = {"invitation", "set_language"}  # The link in the mail and the choice of a language have tests of their own.
+# The link in the mail and the choice of a language have tests of their own.
+PUBLIC = {"invitation", "invitation_ask", "invitation_asked", "set_language"}
 
 
 def _our_routes() -> dict[str, str]:
