@@ -82,7 +82,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class KeyUse:
-    """When a write key of channel `number` was first and last used, to the minute. None: not yet."""
+    """When a key of channel `number` was first and last used, to the minute. None: not yet."""
 
     number: int
     key: str = field(repr=False)
@@ -149,6 +149,9 @@ class Platform(Protocol):
 
         Numbers of channels that the account does not have are passed over. Raises CannotDo.
         """
+
+    def read_key_uses(self, account_key: str, number: int) -> list[KeyUse]:
+        """Return the use of each good read key of the channel, to the hour. Raises CannotDo."""
 
     def read_feed(
         self,
