@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from devices import views, views_keys, views_manage, views_organizations, views_program_keys
+from devices import (
+    views,
+    views_device_keys,
+    views_keys,
+    views_manage,
+    views_organizations,
+    views_program_keys,
+    views_read_keys,
+    views_registration_renewal,
+)
 
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
@@ -20,6 +29,12 @@ urlpatterns = [
         views_program_keys.revoke,
         name="device_program_key_revoke",
     ),
+    path("devices/<int:pk>/keys/", views_device_keys.keys, name="device_keys"),
+    path("devices/<int:pk>/keys/renew/", views_device_keys.renew, name="device_key_renew"),
+    path("devices/<int:pk>/keys/end/", views_device_keys.end, name="device_key_end"),
+    path("devices/<int:pk>/keys/revoke/", views_device_keys.revoke, name="device_key_revoke"),
+    path("devices/<int:pk>/keys/read/<int:key>/renew/", views_read_keys.renew, name="device_read_key_renew"),
+    path("devices/<int:pk>/keys/read/<int:key>/revoke/", views_read_keys.revoke, name="device_read_key_revoke"),
     path("devices/<int:pk>/edit/", views_manage.edit, name="device_edit"),
     path("devices/<int:pk>/move/", views_manage.move, name="device_move"),
     path("organizations/", views_organizations.organizations, name="organizations"),
@@ -29,5 +44,7 @@ urlpatterns = [
     path("organizations/<int:pk>/registration-keys/new/", views_keys.new, name="registration_key_new"),
     path("registration-keys/<int:pk>/", views_keys.registration_key, name="registration_key"),
     path("registration-keys/<int:pk>/show/", views_keys.show, name="registration_key_show"),
-    path("registration-keys/<int:pk>/revoke/", views_keys.revoke, name="registration_key_revoke"),
+    path("registration-keys/<int:pk>/revoke/", views_registration_renewal.revoke, name="registration_key_revoke"),
+    path("registration-keys/<int:pk>/renew/", views_registration_renewal.renew, name="registration_key_renew"),
+    path("registration-keys/<int:pk>/end/", views_registration_renewal.end, name="registration_key_end"),
 ]

@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from channels import program_keys
 from channels.models import ChannelKey
+from channels.reading_keys import read_key_for
 from devices.models import RegistrationKey
 from orgs import invitations
 from orgs.models import Invitation, Membership, User
@@ -36,6 +37,7 @@ class Scene:
     bart: User
     key: RegistrationKey
     program_key: ChannelKey
+    read_key: ChannelKey
     invitation: Invitation
     bart_place: Membership
 
@@ -48,6 +50,7 @@ class Scene:
             "kitchen": cast.kitchen.pk,
             "key": self.key.pk,
             "program": self.program_key.pk,
+            "read_key": self.read_key.pk,
             "invitation": self.invitation.pk,
         }
         return template.format(**names)
@@ -61,6 +64,8 @@ class Scene:
 
 @pytest.fixture
 def scene(simpsons: Cast) -> Scene:
+    assert simpsons.kitchen.channel
+    read_key_for(simpsons.marge, simpsons.kitchen.channel)
     place = MembershipFactory(user__given_name="Bart", organization=simpsons.household, relation="manager")
     return Scene(
         cast=simpsons,
@@ -68,6 +73,7 @@ def scene(simpsons: Cast) -> Scene:
         bart_place=place,
         key=RegistrationKeyFactory(organization=simpsons.household),
         program_key=program_keys.add(simpsons.kitchen.channel, note="Shed", by=simpsons.homer),
+        read_key=ChannelKey.objects.get(holder=simpsons.marge),
         invitation=invitations.invite(
             organization=simpsons.household, email="lisa@example.net", by=simpsons.homer, given_name="Lisa"
         ),
@@ -102,6 +108,18 @@ TABLE: list[Row] = [
     ("GET", "/devices/{kitchen}/program-keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/ note=Shed", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/{program}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # Which key of a device is good until when, and renewing, ending and revoking it. Nothing is being renewed here.
+    ("GET", "/devices/{kitchen}/keys/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/renew/ overlap=3600", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/read/{read_key}/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/read/{read_key}/renew/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/read/{read_key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/read/{read_key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # The account on the platform belongs to the customer, so that Bart, who manages a part, does not see it.
     ("GET", "/organizations/{home}/platform-account/", OK, GONE, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{home}/platform-account/show/", SENT, GONE, GONE, GONE, GONE, LOGIN),
@@ -145,6 +163,10 @@ TABLE: list[Row] = [
     ("POST", "/registration-keys/{key}/show/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/registration-keys/{key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/registration-keys/{key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/renew/ ends=moved", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
 ]
 PEOPLE = ("homer", "bart", "marge", "lenny", "carl", "nobody")
 
