@@ -175,6 +175,10 @@ class Platform(Protocol):
         """The address of the platform's chart page, meant for an iframe."""
 
 
+PLATFORMS = ("embedded", "thingspeak")
+"""The names that `platform_named` knows."""
+
+
 def platform_named(name: str) -> Platform:
     """Return the platform that `PlatformAccount.platform` names: "embedded" or "thingspeak"."""
     if name == "embedded":

@@ -7,10 +7,12 @@ from devices import (
     views_device_keys,
     views_keys,
     views_manage,
+    views_organization_keys,
     views_organizations,
     views_program_keys,
     views_read_keys,
     views_registration_renewal,
+    views_renewal_policy,
 )
 
 urlpatterns = [
@@ -41,6 +43,13 @@ urlpatterns = [
     path("organizations/<int:pk>/", views_organizations.organization, name="organization"),
     path("organizations/<int:pk>/move/", views_organizations.move, name="organization_move"),
     path("organizations/<int:pk>/delete/", views_organizations.delete, name="organization_delete"),
+    path("organizations/<int:pk>/keys/", views_organization_keys.keys, name="organization_keys"),
+    path("organizations/<int:pk>/keys/renew/", views_organization_keys.renew, name="organization_keys_renew"),
+    path("organizations/<int:pk>/keys/revoke/", views_organization_keys.revoke, name="organization_keys_revoke"),
+    path("organizations/<int:pk>/renewal/", views_organization_keys.renewal, name="organization_renewal"),
+    path("organizations/<int:pk>/renewal-policy/", views_renewal_policy.policy, name="renewal_policy"),
+    path("organizations/<int:pk>/renewal-policy/pause/", views_renewal_policy.switch, name="renewal_policy_pause"),
+    path("organizations/<int:pk>/renewal-policy/remove/", views_renewal_policy.remove, name="renewal_policy_remove"),
     path("organizations/<int:pk>/registration-keys/new/", views_keys.new, name="registration_key_new"),
     path("registration-keys/<int:pk>/", views_keys.registration_key, name="registration_key"),
     path("registration-keys/<int:pk>/show/", views_keys.show, name="registration_key_show"),

@@ -30,17 +30,16 @@ class EditForm(forms.Form):
         cleaned = super().clean()
         if self.data.get(self.add_prefix("seen"), self.now) != self.now:
             self.data = {**self.data.dict(), self.add_prefix("seen"): self.now}  # type: ignore[attr-defined]
-            raise ValidationError(
-                _(
-                    "Somebody else has changed this in the meantime: {values}. "
-                    "Save again to replace it by what you typed."
-                ).format(
-                    values=", ".join(
-                        f"{self.fields[name].label}: {value or '–'}" for name, value in self.current.items()
-                    )
-                )
-            )
+            raise ValidationError(self.changed_meanwhile())
         return cleaned
+
+    def changed_meanwhile(self) -> str:
+        """Return the sentence for somebody who has not seen what is stored by now."""
+        said = _(
+            "Somebody else has changed this in the meantime: {values}. Save again to replace it by what you typed."
+        )
+        values = ", ".join(f"{self.fields[name].label}: {value or '–'}" for name, value in self.current.items())
+        return said.format(values=values)
 
     @property
     def values(self) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def scene(simpsons: Cast) -> Scene:
 
 # method, address, then what Homer, Bart, Marge, Lenny, Carl and a visitor get.
 Row = tuple[str, str, int, int, int, int, int, int | str]
+POLICY = "overlap=7 instead=remind time_zone=UTC"
 TABLE: list[Row] = [
     # Every page about one's own things opens for everybody and shows what is theirs.
     ("GET", "/devices/", OK, OK, OK, OK, OK, LOGIN),
@@ -155,6 +156,30 @@ TABLE: list[Row] = [
     ("POST", "/invited/{invitation}/resend/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # What goes on with all keys of Household, renewing and revoking them together, and its renewal policy.
+    ("GET", "/organizations/{household}/keys/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/keys/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/keys/renew/ overlap=3600", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/keys/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/keys/revoke/ name=household", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal-policy/", OK, OK, GONE, GONE, GONE, LOGIN),
+    (
+        "POST",
+        "/organizations/{household}/renewal-policy/ overlap=7 instead=remind time_zone=UTC",
+        SENT,
+        SENT,
+        GONE,
+        GONE,
+        GONE,
+        LOGIN,
+    ),
+    ("POST", "/organizations/{household}/renewal-policy/pause/ paused=on", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal-policy/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/renewal-policy/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/keys/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/keys/revoke/ name=Simpsons", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/renewal-policy/", OK, GONE, GONE, GONE, GONE, LOGIN),
     # A registration key of Household.
     ("GET", "/organizations/{household}/registration-keys/new/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/registration-keys/new/", SENT, SENT, GONE, GONE, GONE, LOGIN),
