@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -127,7 +128,8 @@ class RenewalPolicyForm(EditForm):
     ) -> None:
         self.organization, self.own = organization, own
         # A new policy begins as what held before, so that nothing changes but what is typed; a pause stays above.
-        begins_as = own or inherited or RenewalPolicy(organization=organization)
+        here = timezone.get_current_timezone_name()
+        begins_as = own or inherited or RenewalPolicy(time_zone=here if here in _zones() else "UTC")
         current = {name: getattr(begins_as, name) for name in FIELDS}
         current["overlap"] = max(1, math.ceil(begins_as.overlap / DAY))
         current["paused"] = own is not None and own.paused

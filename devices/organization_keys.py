@@ -49,13 +49,17 @@ class Outlook:
 def outlook(organization: Organization, policies: Policies, now: datetime) -> Outlook:
     """Return what goes on and what comes next at and below `organization`; four queries."""
     keys = list(_write_keys(organization))
-    events = [*_running(organization, now), *_registration_keys(organization, policies, now)]
+    running = list(_running_renewals(organization))
+    under_way = {renewal.channel_id for renewal in running}
+    events = [*_running(running, now), *_registration_keys(organization, policies, now)]
     due: list[datetime] = []
     by_hand = 0
     for key in keys:
         device = key.channel.device
         can_rotate = key.channel.account.on_platform.can_rotate_write_keys
         by_hand += not can_rotate
+        if key.channel_id in under_way:
+            continue
         event = _next_of(key, device, policies, now, can_rotate=can_rotate)
         if event is not None:
             events.append(event)
@@ -74,9 +78,13 @@ def _write_keys(organization: Organization) -> Iterable[ChannelKey]:
     )
 
 
-def _running(organization: Organization, now: datetime) -> Iterator[Event]:
+def _running_renewals(organization: Organization) -> Iterable[Renewal]:
     running = Renewal.objects.open().filter(channel__in=channels_of(organization))
-    running = running.select_related("channel__device", "new_key").defer("new_key__value").order_by("deadline", "pk")
+    running = running.select_related("channel__device", "new_key").defer("new_key__value")
+    return running.order_by("deadline", "pk")
+
+
+def _running(running: Iterable[Renewal], now: datetime) -> Iterator[Event]:
     for renewal in running:
         device = renewal.channel.device
         url = reverse("device_keys", args=[device.pk])

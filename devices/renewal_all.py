@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from channels import renewal_many
 from channels.models import Channel, Renewal, RenewalRound
-from channels.renewal_models import OPEN, RenewalState
+from channels.renewal_models import OPEN, RenewalQuerySet, RenewalState
 from devices import renewal_tasks
 from devices.models import Device
 from devices.spans import day_and_time
@@ -98,12 +98,13 @@ _SHARES = (
 )
 
 
-def not_moved(begun: RenewalRound) -> QuerySet[Renewal]:
+def not_moved(begun: RenewalRound) -> RenewalQuerySet:
     """Return the renewals of a round whose device does not use its new key yet, those in trouble first."""
     return (
-        begun.renewals.exclude(HAS_MOVED)
+        Renewal.objects.filter(round=begun)
+        .exclude(HAS_MOVED)
         .select_related("channel__device__contact", "channel__device__organization", "new_key", "channel__account")
-        .defer("new_key__value", "channel__account__key")
+        .defer("new_key__value")
         .order_by("-trouble", "state", "pk")
     )
 

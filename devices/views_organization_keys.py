@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from channels.errors import CannotRenew
+from channels.keys_used import note_uses
 from channels.models import RenewalRound
 from channels.renewal_many import can_be_renewed
 from devices.forms_keys import OverlapForm, TypedNameForm
@@ -136,6 +137,8 @@ def renewal(request: PersonRequest, pk: int) -> HttpResponse:
     if newest is None:
         messages.info(request, _("The keys here have not been renewed together yet."))
         return redirect("organization_keys", pk)
+    # The worker hears of it within a minute, but whoever looks wants to see devices move.
+    note_uses([one.channel for one in not_moved(newest).overlapping()[:DEVICES_A_PAGE]])
     page = Paginator(not_moved(newest), DEVICES_A_PAGE).get_page(request.GET.get("page"))
     context = {
         "organization": organization,
