@@ -167,7 +167,7 @@ def test_trouble_is_said_in_words_with_the_next_try(simpsons: Cast, as_homer: Cl
         do_background_work()
     html = page(as_homer, simpsons, "renewal")
     assert "The channel platform is out of reach. It is tried again." in html
-    assert "The next try is at June 1, 2026" in html
+    assert "The next try is at 1 June 2026" in html
 
 
 def test_a_key_that_is_being_renewed_already_becomes_part_of_it(simpsons: Cast) -> None:

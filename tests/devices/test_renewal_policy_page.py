@@ -75,7 +75,7 @@ def test_it_is_said_in_words(simpsons: Cast, as_homer: Client) -> None:
         "Write keys are renewed every 90 days, each up to 9 days earlier so that not all change at once.",
         "Registration keys are renewed by hand alone.",
         "An old key stays good beside the new one for 5 days at most.",
-        "Nothing is renewed between 10 p.m. and 6 a.m. (Europe/Bratislava).",
+        "Nothing is renewed between 22:00 and 06:00 (Europe/Bratislava).",
         "Managers get a mail 2 days before.",
     ):
         assert escape(sentence) in html
@@ -85,7 +85,7 @@ def test_an_example_says_what_it_does_here(simpsons: Cast, as_homer: Client) -> 
     RenewalPolicy.objects.create(organization=simpsons.home, write_every=90)
     html = page(as_homer, simpsons.home)
     assert "With 2 devices there is about one renewal every 45 days." in html
-    assert re.search(r"The next one is about Aug\. \d+, 2026", html)
+    assert re.search(r"The next one is about \d+ August 2026", html)
 
 
 @pytest.mark.parametrize(
