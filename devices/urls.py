@@ -4,6 +4,7 @@ from django.urls import path
 
 from devices import (
     views,
+    views_audit,
     views_device_keys,
     views_history,
     views_keys,
@@ -40,12 +41,14 @@ urlpatterns = [
     path("devices/<int:pk>/keys/revoke/", views_device_keys.revoke, name="device_key_revoke"),
     path("devices/<int:pk>/keys/read/<int:key>/renew/", views_read_keys.renew, name="device_read_key_renew"),
     path("devices/<int:pk>/keys/read/<int:key>/revoke/", views_read_keys.revoke, name="device_read_key_revoke"),
+    path("devices/<int:pk>/events/", views_audit.device_events, name="device_events"),
     path("devices/<int:pk>/edit/", views_manage.edit, name="device_edit"),
     path("devices/<int:pk>/move/", views_manage.move, name="device_move"),
     path("organizations/", views_organizations.organizations, name="organizations"),
     path("organizations/<int:pk>/", views_organizations.organization, name="organization"),
     path("organizations/<int:pk>/move/", views_organizations.move, name="organization_move"),
     path("organizations/<int:pk>/delete/", views_organizations.delete, name="organization_delete"),
+    path("organizations/<int:pk>/history/", views_audit.history, name="history"),
     path("organizations/<int:pk>/keys/", views_organization_keys.keys, name="organization_keys"),
     path("organizations/<int:pk>/keys/renew/", views_organization_keys.renew, name="organization_keys_renew"),
     path("organizations/<int:pk>/keys/revoke/", views_organization_keys.revoke, name="organization_keys_revoke"),

@@ -173,6 +173,10 @@ TABLE: list[Row] = [
     ("POST", "/invited/{invitation}/resend/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # What happened.
+    ("GET", "/devices/{kitchen}/events/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/history/", OK, GONE, GONE, GONE, GONE, LOGIN),
     # What goes on with all keys of Household, renewing and revoking them together, and its renewal policy.
     ("GET", "/organizations/{household}/keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/keys/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
