@@ -122,6 +122,9 @@ class Platform(Protocol):
     def renew_account_key(self, account_key: str) -> str:
         """Return a new key for the account; the old one is dead at once. Raises CannotDo."""
 
+    def channels_left(self, account_key: str) -> int | None:
+        """Return how many more channels the account may have; None if there is no limit, or the platform hides it."""
+
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
 

@@ -144,6 +144,8 @@ TABLE: list[Row] = [
     ("POST", "/organizations/{home}/platform-account/show/", OK, GONE, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{home}/platform-account/renew/", OK, GONE, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{home}/platform-account/renew/", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/platform-account/enter/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/platform-account/enter/ key=AAAA", OK, GONE, GONE, GONE, GONE, LOGIN),
     # The customer.
     ("GET", "/organizations/{home}/", OK, GONE, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{home}/new/", OK, GONE, GONE, GONE, GONE, LOGIN),
