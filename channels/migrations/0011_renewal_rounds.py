@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('channels', '0008_account_without_a_channel_left'),
+        ('channels', '0010_lines_of_channels'),
         ('orgs', '0003_suspended_customers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
