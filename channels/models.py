@@ -20,6 +20,7 @@ from channels.findings import Finding as Finding
 from channels.keys_shown import ShownKey as ShownKey
 from channels.renewal_models import Renewal as Renewal
 from channels.renewal_policy import RenewalPolicy as RenewalPolicy
+from channels.renewal_rounds import RenewalRound as RenewalRound
 from channels.vault import EncryptedTextField, keyed_hash
 from orgs.models import Organization
 

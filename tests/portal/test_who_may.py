@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from channels import program_keys
 from channels.models import ChannelKey
+from channels.reading_keys import read_key_for
 from devices.models import RegistrationKey
 from orgs import invitations
 from orgs.models import Invitation, Membership, User
@@ -37,6 +38,7 @@ class Scene:
     bart: User
     key: RegistrationKey
     program_key: ChannelKey
+    read_key: ChannelKey
     invitation: Invitation
     bart_place: Membership
     log_in: LogIn
@@ -50,6 +52,7 @@ class Scene:
             "kitchen": cast.kitchen.pk,
             "key": self.key.pk,
             "program": self.program_key.pk,
+            "read_key": self.read_key.pk,
             "invitation": self.invitation.pk,
             "marge": cast.marge.pk,
             "marge_place": cast.marge.memberships.get().pk,
@@ -68,6 +71,8 @@ class Scene:
 
 @pytest.fixture
 def scene(simpsons: Cast) -> Scene:
+    assert simpsons.kitchen.channel
+    read_key_for(simpsons.marge, simpsons.kitchen.channel)
     place = MembershipFactory(user__given_name="Bart", organization=simpsons.household, relation="manager")
     Client().force_login(simpsons.marge)
     return Scene(
@@ -77,6 +82,7 @@ def scene(simpsons: Cast) -> Scene:
         bart_place=place,
         key=RegistrationKeyFactory(organization=simpsons.household),
         program_key=program_keys.add(simpsons.kitchen.channel, note="Shed", by=simpsons.homer),
+        read_key=ChannelKey.objects.get(holder=simpsons.marge),
         invitation=invitations.invite(
             organization=simpsons.household, email="lisa@example.net", by=simpsons.homer, given_name="Lisa"
         ),
@@ -85,6 +91,7 @@ def scene(simpsons: Cast) -> Scene:
 
 # method, address, then what Homer, Bart, Marge, Lenny, Carl and a visitor get.
 Row = tuple[str, str, int, int, int, int, int, int | str]
+POLICY = "overlap=7 instead=remind time_zone=UTC"
 TABLE: list[Row] = [
     # Every page about one's own things opens for everybody and shows what is theirs.
     ("GET", "/devices/", OK, OK, OK, OK, OK, LOGIN),
@@ -124,6 +131,18 @@ TABLE: list[Row] = [
     ("GET", "/devices/{kitchen}/program-keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/ note=Shed", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/{program}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # Which key of a device is good until when, and renewing, ending and revoking it. Nothing is being renewed here.
+    ("GET", "/devices/{kitchen}/keys/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/renew/ overlap=3600", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/read/{read_key}/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/read/{read_key}/renew/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/read/{read_key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/read/{read_key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # The account on the platform belongs to the customer, so that Bart, who manages a part, does not see it.
     ("GET", "/organizations/{home}/platform-account/", OK, GONE, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{home}/platform-account/show/", SENT, GONE, GONE, GONE, GONE, LOGIN),
@@ -181,6 +200,34 @@ TABLE: list[Row] = [
     ("GET", "/memberships/restore/", WRONG, WRONG, WRONG, WRONG, WRONG, LOGIN),
     # Without the signed offer there is nothing to undo, see the tests of that page.
     ("POST", "/memberships/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    # What happened.
+    ("GET", "/devices/{kitchen}/events/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/history/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    # What goes on with all keys of Household, renewing and revoking them together, and its renewal policy.
+    ("GET", "/organizations/{household}/keys/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/keys/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/keys/renew/ overlap=3600", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/keys/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/keys/revoke/ name=household", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal-policy/", OK, OK, GONE, GONE, GONE, LOGIN),
+    (
+        "POST",
+        "/organizations/{household}/renewal-policy/ overlap=7 instead=remind time_zone=UTC",
+        SENT,
+        SENT,
+        GONE,
+        GONE,
+        GONE,
+        LOGIN,
+    ),
+    ("POST", "/organizations/{household}/renewal-policy/pause/ paused=on", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal-policy/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/renewal-policy/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/keys/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/keys/revoke/ name=Simpsons", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/renewal-policy/", OK, GONE, GONE, GONE, GONE, LOGIN),
     # A registration key of Household.
     ("GET", "/organizations/{household}/registration-keys/new/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/registration-keys/new/", SENT, SENT, GONE, GONE, GONE, LOGIN),
@@ -189,6 +236,10 @@ TABLE: list[Row] = [
     ("POST", "/registration-keys/{key}/show/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/registration-keys/{key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/registration-keys/{key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/renew/ ends=moved", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
 ]
 PEOPLE = ("homer", "bart", "marge", "lenny", "carl", "nobody")
 
