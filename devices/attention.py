@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import PlatformAccount
-from devices.models import Device, RegistrationKey
+from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey
 from devices.readings import DeviceState, readings_of
 from orgs import access
 from orgs.models import User
@@ -26,6 +26,7 @@ LOOKED_AT = 300
 NAMED = 3
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
 EXPIRES_SOON = timedelta(days=14)
+TOLD_OF_RETURN_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,11 @@ class Matter:
 
 
 def matters_for(user: User, now: datetime) -> list[Matter]:
-    """Return what needs the attention of `user` as a manager, in eight queries."""
+    """Return what needs the attention of `user` as a manager, in ten queries."""
     return [
         *_accounts(user),
+        *_pending(user),
+        *_back_again(user, now),
         *_silent(user, now),
         *_waiting(user, now),
         *_registration_keys(user, now),
@@ -67,6 +70,27 @@ def _accounts(user: User) -> Iterator[Matter]:
                 "{platform} could not be asked yet about the account key of {customer}. It is tried again by itself."
             )
             yield Matter("wait", gettext_lazy("Not checked yet"), said.format(**names), url)
+
+
+def _pending(user: User) -> Iterator[Matter]:
+    mine = PendingDevice.objects.managed_by(user).waiting().order_by("first_asked_at")
+    waiting = list(mine.values_list("serial", flat=True)[:LOOKED_AT])
+    if waiting:
+        said = ngettext("{names} waits for you to let it in.", "{names} wait for you to let them in.", len(waiting))
+        url = reverse("pending_devices")
+        yield Matter("wait", gettext_lazy("At the door"), said.format(names=_names(waiting)), url)
+
+
+def _back_again(user: User, now: datetime) -> Iterator[Matter]:
+    lately = Device.objects.managed_by(user).filter(created_at__gt=now - TOLD_OF_RETURN_FOR)
+    back = list(lately.filter(FormerDevice.objects.before()).order_by("-created_at")[:LOOKED_AT])
+    if back:
+        said = ngettext(
+            "{names} was here before, was deleted or replaced, and has come in as a new device.",
+            "{names} were here before, were deleted or replaced, and have come in as new devices.",
+            len(back),
+        )
+        yield Matter("warn", gettext_lazy("Back again"), said.format(names=_names(back)), _one_or_list(back))
 
 
 def _silent(user: User, now: datetime) -> Iterator[Matter]:
@@ -130,7 +154,7 @@ def _invitations(user: User, now: datetime) -> Iterator[Matter]:
         )
 
 
-def _names(devices: Sequence[Device]) -> str:
+def _names(devices: Sequence[Device | str]) -> str:
     named = ", ".join(f"“{device}”" for device in devices[:NAMED])
     more = len(devices) - NAMED
     return (

@@ -19,7 +19,7 @@ from orgs.models import Organization, User
 
 
 class EditDeviceForm(EditForm):
-    """What a device is called."""
+    """What a device is called, and what else is worth knowing about it."""
 
     name = forms.CharField(
         label=gettext_lazy("Name"),
@@ -28,8 +28,15 @@ class EditDeviceForm(EditForm):
         help_text=gettext_lazy("As you call it: “Kitchen”. Without a name its serial number is shown."),
     )
 
+    description = forms.CharField(
+        label=gettext_lazy("Description"),
+        max_length=255,
+        required=False,
+        help_text=gettext_lazy("Everybody who sees the device reads it: “Behind the fridge, new battery in May”."),
+    )
+
     def __init__(self, data: Mapping[str, Any] | None = None, *, device: Device) -> None:
-        super().__init__(data, current={"name": device.name})
+        super().__init__(data, current={"name": device.name, "description": device.description})
 
 
 class MoveDeviceForm(forms.Form):

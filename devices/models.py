@@ -20,6 +20,10 @@ from django.utils.translation import gettext_lazy as _
 from channels.compiled import CompiledUpdate
 from channels.models import Channel
 from channels.vault import EncryptedTextField
+from devices.admission_models import ExpectedDevice as ExpectedDevice  # These, too, are models of this app.
+from devices.admission_models import FormerDevice as FormerDevice
+from devices.admission_models import PendingDevice as PendingDevice
+from devices.admission_models import RegistrationPolicy as RegistrationPolicy
 from devices.envelope import RegistrationKeyText
 from devices.read_rights import end_lost_read_keys
 from devices.serials import NotASerial, check_serial
@@ -252,6 +256,7 @@ class Device(models.Model):
     )
     serial = models.CharField(_("serial number"), max_length=64, validators=[validate_serial])
     name = models.CharField(_("name"), max_length=100, blank=True)
+    description = models.CharField(_("description"), max_length=255, blank=True)
     channel = models.OneToOneField(
         Channel, on_delete=models.PROTECT, null=True, blank=True, related_name="device", verbose_name=_("channel")
     )
@@ -264,6 +269,9 @@ class Device(models.Model):
         verbose_name=_("registered with"),
     )
     created_at = models.DateTimeField(_("registered"), default=timezone.now, editable=False)
+    blocked_at = models.DateTimeField(
+        _("blocked"), null=True, blank=True, editable=False, help_text=_("Since when it gets no key.")
+    )
     # Who is creating the channel at the moment, until when nobody else may try; see `devices.registration`.
     provisioning_lease = models.UUIDField(null=True, blank=True, editable=False)
     provisioning_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -303,10 +311,10 @@ class Device(models.Model):
         self.save(update_fields=["organization"])
         end_lost_read_keys(to)
 
-    def rename(self, name: str) -> None:
+    def describe(self, *, name: str, description: str) -> None:
         """Call the device something else; without a name its serial number stands for it."""
-        self.name = name
-        self.save(update_fields=["name"])
+        self.name, self.description = name, description
+        self.save(update_fields=["name", "description"])
 
 
 class DeviceContact(models.Model):

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from devices import views, views_keys, views_manage, views_organizations, views_program_keys
+from devices import views, views_admission, views_keys, views_manage, views_organizations, views_program_keys
 
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
     path("devices/live/", views.mine_live, name="dashboard_live"),
     path("devices/list/", views.device_list, name="device_list"),
     path("devices/list/move/", views_manage.move_many, name="devices_move"),
+    path("devices/pending/", views_admission.pending_devices, name="pending_devices"),
+    path("devices/pending/decide/", views_admission.decide, name="pending_devices_decide"),
     path("devices/<int:pk>/", views.device, name="device"),
     path("devices/<int:pk>/live/", views.device_live, name="device_live"),
     path("devices/<int:pk>/read-key/", views.read_key, name="device_read_key"),
@@ -26,6 +28,13 @@ urlpatterns = [
     path("organizations/<int:pk>/", views_organizations.organization, name="organization"),
     path("organizations/<int:pk>/move/", views_organizations.move, name="organization_move"),
     path("organizations/<int:pk>/delete/", views_organizations.delete, name="organization_delete"),
+    path("organizations/<int:pk>/registration-policy/", views_admission.policy, name="registration_policy"),
+    path("organizations/<int:pk>/expected-devices/", views_admission.expected_devices, name="expected_devices"),
+    path(
+        "organizations/<int:pk>/expected-devices/forget/",
+        views_admission.forget_expected,
+        name="expected_devices_forget",
+    ),
     path("organizations/<int:pk>/registration-keys/new/", views_keys.new, name="registration_key_new"),
     path("registration-keys/<int:pk>/", views_keys.registration_key, name="registration_key"),
     path("registration-keys/<int:pk>/show/", views_keys.show, name="registration_key_show"),

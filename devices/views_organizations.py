@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from devices.delete_organization import delete_organization
 from devices.forms import DeleteOrganizationForm
-from devices.models import Device, RegistrationKey
+from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationKey
 from devices.moving import move_organization
 from devices.organizations import tree_below, trees_of
 from devices.readings import readings_of
@@ -115,7 +115,7 @@ def delete(request: PersonRequest, pk: int) -> HttpResponse:
         posted(request),
         organization=doomed,
         user=request.user,
-        has_things=any(holds[kind] for kind in ("devices", "registration_keys", "organizations")),
+        has_things=any(holds[kind] for kind in ("devices", "newcomers", "registration_keys", "organizations")),
         has_people=bool(holds["people"]),
     )
     if form.is_valid():
@@ -144,6 +144,8 @@ def delete(request: PersonRequest, pk: int) -> HttpResponse:
 def _what_it_holds(organization: Organization) -> dict[str, int]:
     return {
         "devices": Device.objects.filter(organization=organization).count(),
+        "newcomers": PendingDevice.objects.filter(organization=organization).count()
+        + ExpectedDevice.objects.filter(organization=organization).count(),
         "registration_keys": RegistrationKey.objects.filter(organization=organization).count(),
         "organizations": Organization.objects.filter(parent=organization).count(),
         "people": organization.memberships.count(),
@@ -153,6 +155,11 @@ def _what_it_holds(organization: Organization) -> dict[str, int]:
 
 def _consequences(organization: Organization, holds: dict[str, int]) -> list[str]:
     devices = ngettext("{count} device", "{count} devices", holds["devices"])
+    newcomers = ngettext(
+        "{count} device that is expected or at the door",
+        "{count} devices that are expected or at the door",
+        holds["newcomers"],
+    )
     keys = ngettext("{count} registration key", "{count} registration keys", holds["registration_keys"])
     below = ngettext("{count} organization below it", "{count} organizations below it", holds["organizations"])
     people = ngettext("{count} person", "{count} people", holds["people"])
@@ -165,6 +172,7 @@ def _consequences(organization: Organization, holds: dict[str, int]) -> list[str
         sentence.format(count=holds[kind])
         for kind, sentence in {
             "devices": devices,
+            "newcomers": newcomers,
             "registration_keys": keys,
             "organizations": below,
             "people": people,

@@ -85,6 +85,17 @@ TABLE: list[Row] = [
     # Always back to the list: what one does not manage is not moved, see the tests of that page.
     ("GET", "/devices/list/move/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("POST", "/devices/list/move/ devices={kitchen} organization={plant}", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    # Devices at the door: the list shows what one manages, and nothing else is decided.
+    ("GET", "/devices/pending/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/devices/pending/decide/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/pending/decide/ step=approve", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    # Who comes in is a matter of the customer.
+    ("GET", "/organizations/{home}/registration-policy/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/registration-policy/ admits=none", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/registration-policy/", GONE, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/expected-devices/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/expected-devices/ lines=1", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/expected-devices/forget/ expected=1", SENT, GONE, GONE, GONE, GONE, LOGIN),
     # A device in Household.
     ("GET", "/devices/{kitchen}/", OK, OK, OK, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/live/", OK, OK, OK, GONE, GONE, LOGIN),
