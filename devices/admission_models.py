@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +21,7 @@ from orgs import access
 from orgs.models import Organization
 
 if TYPE_CHECKING:
+    from devices.models import Device
     from orgs.models import User
 
 SHORTEST_WAIT = timedelta(minutes=1)
@@ -174,9 +175,10 @@ class ExpectedDevice(models.Model):
 class FormerDeviceQuerySet(models.QuerySet["FormerDevice"]):
     """Devices that were here before, narrowed."""
 
-    def of(self, customer: int, serial: str) -> Self:
-        """Return what is known about earlier devices with that serial number, the latest first."""
-        return self.filter(customer=customer, serial=serial).order_by("-ended_at", "-pk")
+    def known_to(self, device: Device) -> Self:
+        """Return those that had the device's serial number before it, or its place; the latest first."""
+        same_number = Q(customer=device.customer_id, serial=device.serial, ended_at__lt=device.created_at)
+        return self.filter(same_number | Q(successor=device)).order_by("-ended_at", "-pk")
 
     def before(self) -> Exists:
         """Return whether the outer query's device was here before it registered."""

@@ -108,7 +108,9 @@ def _silent(user: User, now: datetime) -> Iterator[Matter]:
 
 
 def _waiting(user: User, now: datetime) -> Iterator[Matter]:
-    late = Device.objects.managed_by(user).filter(channel__isnull=True, created_at__lt=now - WAITS_TOO_LONG_AFTER)
+    late = Device.objects.managed_by(user).filter(
+        channel=None, blocked_at=None, created_at__lt=now - WAITS_TOO_LONG_AFTER
+    )
     waiting = list(late.order_by("pk")[:LOOKED_AT])
     if waiting:
         said = ngettext(

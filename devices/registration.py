@@ -64,7 +64,7 @@ def register(
             # There is nothing to be found: the device's marker is a moment old.
             refusal = _create_channel(device, account, platform, lease) if is_new else None
     else:
-        device, is_new, refusal = Device.objects.get(pk=asking.device), False, None
+        device, is_new, refusal = _again(asking.device), False, None
     for _attempt in range(0 if is_new else WAITS):
         if device.channel_id is not None:
             break
@@ -72,12 +72,19 @@ def register(
             refusal = _find_or_create_channel(device, account, platform, lease)
             break
         wait(WAIT_SECONDS)
-        device.refresh_from_db(fields=["channel", "provisioning_lease", "provisioning_until"])
+        device = _again(device.pk)
     if refusal is not None:
         raise refusal
     if found := known.find(lookup=lookup, serial=serial):
         return found
     raise TryLater("The device is being registered by another request at the moment.", retry_after=2)
+
+
+def _again(pk: int) -> Device:
+    device = Device.objects.filter(pk=pk).first()
+    if device is None:
+        raise TryLater("The device has just been deleted in the portal. It may come in as a new one.", retry_after=2)
+    return device
 
 
 def _in_order(model: type[Model], *names: str) -> tuple[str, ...]:

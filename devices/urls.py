@@ -2,13 +2,23 @@
 
 from django.urls import path
 
-from devices import views, views_admission, views_keys, views_manage, views_organizations, views_program_keys
+from devices import (
+    views,
+    views_admission,
+    views_keys,
+    views_lifecycle,
+    views_manage,
+    views_organizations,
+    views_program_keys,
+)
 
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
     path("devices/live/", views.mine_live, name="dashboard_live"),
     path("devices/list/", views.device_list, name="device_list"),
     path("devices/list/move/", views_manage.move_many, name="devices_move"),
+    path("devices/list/block/", views_lifecycle.block_many, name="devices_block"),
+    path("devices/list/unblock/", views_lifecycle.unblock_many, name="devices_unblock"),
     path("devices/pending/", views_admission.pending_devices, name="pending_devices"),
     path("devices/pending/decide/", views_admission.decide, name="pending_devices_decide"),
     path("devices/<int:pk>/", views.device, name="device"),
@@ -24,6 +34,10 @@ urlpatterns = [
     ),
     path("devices/<int:pk>/edit/", views_manage.edit, name="device_edit"),
     path("devices/<int:pk>/move/", views_manage.move, name="device_move"),
+    path("devices/<int:pk>/block/", views_lifecycle.block, name="device_block"),
+    path("devices/<int:pk>/unblock/", views_lifecycle.unblock, name="device_unblock"),
+    path("devices/<int:pk>/replace/", views_lifecycle.replace, name="device_replace"),
+    path("devices/<int:pk>/delete/", views_lifecycle.delete, name="device_delete"),
     path("organizations/", views_organizations.organizations, name="organizations"),
     path("organizations/<int:pk>/", views_organizations.organization, name="organization"),
     path("organizations/<int:pk>/move/", views_organizations.move, name="organization_move"),

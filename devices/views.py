@@ -22,7 +22,7 @@ from devices.feeds import FeedQuery, as_json
 from devices.finding import find
 from devices.forms import MoveManyForm
 from devices.latest import FIELD, feed_of
-from devices.models import Device
+from devices.models import Device, FormerDevice
 from devices.readings import UNIT, as_people_read_it, readings_of
 from orgs import access
 from orgs.http import PersonRequest, breadcrumbs, note
@@ -123,6 +123,7 @@ def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
         "reading": readings.all[0],
         "may_manage": access.may_manage(request.user, device.organization),
         "breadcrumbs": breadcrumbs(request.user, device.organization, device),
+        "former": FormerDevice.objects.known_to(device),
     }
 
 

@@ -107,6 +107,16 @@ TABLE: list[Row] = [
     ("POST", "/devices/{kitchen}/edit/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/move/ organization={household}", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/list/block/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/list/block/ devices={kitchen}", OK, OK, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/list/unblock/ devices={kitchen}", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/devices/{kitchen}/block/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/block/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/unblock/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/replace/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/replace/ serial=new-one", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/delete/ channel=keep", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # Both ends must be managed: Bart does not manage Power plant.
     ("POST", "/devices/{kitchen}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
     # Keys for programs.
