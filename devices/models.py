@@ -207,6 +207,15 @@ class RegistrationKey(models.Model):
     def is_used_up(self) -> bool:
         return self.use_limit is not None and self.uses >= self.use_limit
 
+    def change(self, *, label: str, expires_at: datetime | None, use_limit: int | None) -> bool:
+        """Give the key another label and other limits. Return False if it has been revoked or renewed meanwhile.
+
+        Raises IntegrityError if more devices than `use_limit` have come in with it.
+        """
+        changes = {"label": label, "expires_at": expires_at, "use_limit": use_limit}
+        alive = RegistrationKey.objects.filter(pk=self.pk, revoked_at__isnull=True, successor__isnull=True)
+        return bool(alive.update(**changes))
+
     def revoke(self) -> None:
         """End the key at once. Devices that registered with it keep their channels and go on writing."""
         if self.revoked_at is None:

@@ -52,5 +52,7 @@ urlpatterns = [
     path("organizations/<int:pk>/registration-keys/new/", views_keys.new, name="registration_key_new"),
     path("registration-keys/<int:pk>/", views_keys.registration_key, name="registration_key"),
     path("registration-keys/<int:pk>/show/", views_keys.show, name="registration_key_show"),
+    path("registration-keys/<int:pk>/edit/", views_keys.edit, name="registration_key_edit"),
+    path("registration-keys/<int:pk>/labels/", views_keys.labels, name="registration_key_labels"),
     path("registration-keys/<int:pk>/revoke/", views_keys.revoke, name="registration_key_revoke"),
 ]

@@ -49,8 +49,10 @@ def _visible(request: PersonRequest, pk: int) -> Device:
 def mine(request: PersonRequest) -> HttpResponse:
     """My devices: what needs attention, then a card each, with value, chart and read key."""
     now = timezone.now()
-    found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=now)
+    if request.GET.get("state") == "pending":
+        return redirect("pending_devices")
     managed = access.managed_organizations(request.user).order_by("tree_id", "lft").first()
+    found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=now, is_manager=managed is not None)
     starts = found.page.number == 1 and not found.is_narrowed
     context = {
         "found": found,
@@ -72,8 +74,10 @@ def mine_live(request: PersonRequest) -> HttpResponse:
 @require_safe
 def device_list(request: PersonRequest) -> HttpResponse:
     """The same devices as rows, to be searched, sorted, and moved many at once."""
-    found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now())
+    if request.GET.get("state") == "pending":
+        return redirect("pending_devices")
     managed = set(access.managed_organizations(request.user).values_list("pk", flat=True))
+    found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now(), is_manager=bool(managed))
     context = {"found": found, "managed": managed, "columns": _columns(request, found.order)}
     if managed:
         context["move_form"] = MoveManyForm(user=request.user)

@@ -132,6 +132,12 @@ def test_members_and_strangers_see_nobody_at_the_door(simpsons: Cast, key: Regis
     assert "74743827342" not in client.get("/devices/list/").content.decode()
 
 
+def test_the_filter_by_state_leads_managers_there(simpsons: Cast, as_homer: Client, as_marge: Client) -> None:
+    assert "At the door" in as_homer.get("/devices/list/").content.decode()
+    assert as_homer.get("/devices/list/?state=pending")["Location"] == LIST
+    assert "At the door" not in as_marge.get("/devices/list/").content.decode()
+
+
 def test_nothing_chosen_is_said(simpsons: Cast, as_homer: Client, key: RegistrationKey) -> None:
     come(key, "1")
     assert "Choose at least one device" in decide(as_homer, "approve", [])

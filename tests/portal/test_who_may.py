@@ -164,6 +164,10 @@ TABLE: list[Row] = [
     ("GET", "/registration-keys/{key}/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/registration-keys/{key}/show/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/registration-keys/{key}/show/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/edit/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/edit/ label=Attic", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/labels/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/labels/ sheet=a4-24 count=3", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/registration-keys/{key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/registration-keys/{key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
 ]
