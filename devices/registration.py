@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from django.utils import timezone
 from channels.compiled import CompiledQuery, CompiledUpdate, insert
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import BadAccountKey, ChannelLimitReached, OutOfReach, Platform, PlatformError, RemoteChannel
+from channels.turns import turn_to_write
 from devices import admission, known
 from devices.admission import Visitor, Welcome
 from devices.errors import KeyNotGood, PolicyRefuses, TryLater
@@ -59,7 +60,7 @@ def register(
     lease = uuid.uuid4()
     if asking.device is None:
         welcome = admission.admit(asking.visitor, key, serial, whence=whence)
-        with transaction.atomic() if platform.is_in_our_database else nullcontext():
+        with _in_one(platform):
             device, is_new = _claim(asking, welcome, serial, lease, _lease_length(platform))
             # There is nothing to be found: the device's marker is a moment old.
             refusal = _create_channel(device, account, platform, lease) if is_new else None
@@ -85,6 +86,16 @@ def _again(pk: int) -> Device:
     if device is None:
         raise TryLater("The device has just been deleted in the portal. It may come in as a new one.", retry_after=2)
     return device
+
+
+@contextmanager
+def _in_one(platform: Platform) -> Iterator[None]:
+    """Make one transaction of what follows, where the platform's rows are in our own database."""
+    if not platform.is_in_our_database:
+        yield
+        return
+    with turn_to_write(), transaction.atomic():
+        yield
 
 
 def _in_order(model: type[Model], *names: str) -> tuple[str, ...]:
@@ -223,6 +234,7 @@ def _refusal(error: PlatformError, account: PlatformAccount) -> Refusal:
     if isinstance(error, OutOfReach):
         return TryLater("The channel platform is out of reach. Nothing is lost: try again.", error.retry_after)
     if isinstance(error, ChannelLimitReached):
+        account.record_check(PlatformAccount.State.FULL)
         return PolicyRefuses(
             "The organization's account on the channel platform has no channel left. "
             "Its manager must delete one there or get a larger account."

@@ -27,7 +27,7 @@ from tests.channels.renewing import ProcessDied, assert_books_are_right, current
 from tests.conftest import MANAGER, Cast
 from tests.devices.measuring import measure
 from tests.devices.test_registration_address import ask, opened
-from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory
+from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory, give_channel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEW = "new-hardware"
@@ -120,6 +120,17 @@ def test_a_process_that_dies_after_the_platform_did_it_leaves_the_rest_to_the_wo
     assert removal.remove_channel.call(channel.pk)
     assert not Channel.objects.filter(number=number).exists()
     assert removal.remove_channel.call(channel.pk), "once more does no harm"
+
+
+def test_a_device_that_was_moved_from_channel_to_channel_takes_all_of_them_along(simpsons: Cast) -> None:
+    first = simpsons.kitchen.channel
+    second = give_channel(simpsons.kitchen)
+    Channel.objects.filter(pk=second.pk).update(first=first)
+    with patch.object(Embedded, "delete_channel", side_effect=[OutOfReach, None]):
+        ending.delete(Device.objects.get(pk=simpsons.kitchen.pk), keep_channel=False, by=simpsons.homer)
+    assert set(Channel.objects.filter(number__in=[first.number, second.number])) == {first, second}
+    assert removal.remove_channel.call(second.pk, 1)
+    assert not Channel.objects.filter(pk__in=[first.pk, second.pk]).exists()
 
 
 def test_a_channel_that_has_a_device_is_never_removed(simpsons: Cast) -> None:

@@ -135,7 +135,7 @@ def test_two_clicks_on_revoke_keep_the_first_moment(key: RegistrationKey, as_hom
 def test_the_state_is_said(simpsons: Cast, as_homer: Client, fields: dict[str, object], state: str) -> None:
     key = RegistrationKeyFactory(organization=simpsons.home, **fields)
     html = as_homer.get(key.get_absolute_url()).content.decode()
-    assert re.search(rf'class="state state-\w+".*?</i> {state}</span>', html)
+    assert re.search(rf'class="state state-\w+".*?</svg> {state}</span>', html)
 
 
 def test_the_qr_code_holds_the_key_and_nothing_else(key: RegistrationKey, as_homer: Client) -> None:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('devices', '0005_registration_key_announced'),
+        ("devices", "0006_roll_over"),
         ('orgs', '0003_suspended_customers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
