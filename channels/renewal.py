@@ -63,11 +63,15 @@ def revoke(channel: Channel, *, by: User, address: str | None = None) -> Renewal
     For emergencies. Overrides a renewal that is under way. When the platform is out of reach, the renewal that is
     returned is still STARTED, and is carried out as soon as the platform answers. Raises CannotRenew.
     """
-    urgent = channel.renewals.open().filter(urgent=True).first()
-    if urgent is None:
-        urgent = _intend(channel, by=by, overlap=timedelta(0), urgent=True, address=address)
+    urgent = start_revocation(channel, by=by, address=address)
     carry_out(urgent)
     return urgent
+
+
+def start_revocation(channel: Channel, *, by: User, address: str | None = None) -> Renewal:
+    """Store that every write key so far ends at once; `carry_out` is the rest. Raises like `revoke`."""
+    urgent = channel.renewals.open().filter(urgent=True).first()
+    return urgent or _intend(channel, by=by, overlap=timedelta(0), urgent=True, address=address)
 
 
 @transaction.atomic

@@ -119,8 +119,8 @@ class KnownDevice:
 def find(*, lookup: str, serial: str) -> KnownDevice | None:
     """Return the device if the key's customer has it and it has a channel, else None.
 
-    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key of a customer that is
-    suspended, or of another part of the customer than the one that the device is in.
+    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key if the customer is
+    suspended, the device is blocked, or the key is that of another part of the customer than the device is in.
     """
     found = _KNOWN.first(serial=serial, lookup=lookup)
     if found is None:
@@ -131,6 +131,8 @@ def find(*, lookup: str, serial: str) -> KnownDevice | None:
         raise KeyNotGood
     if row.suspended_at is not None:
         raise PolicyRefuses.suspended()
+    if row.blocked_at is not None:
+        raise PolicyRefuses.blocked()
     if not row.came_with_this_key and not (row.key_lft <= row.device_lft and row.device_rght <= row.key_rght):
         raise PolicyRefuses(
             "A device with this serial number is in another part of the organization. "
@@ -184,6 +186,7 @@ class _Row(NamedTuple):
     asked_at: datetime | None
     asked_with: int | None
     suspended_at: datetime | None
+    blocked_at: datetime | None
     successor: int | None
     successor_lookup: str
     successor_secret: str
@@ -234,6 +237,7 @@ _COLUMNS: dict[str, Any] = {
     "asked_at": "contact__asked_at",
     "asked_with": "contact__asked_with",
     "suspended_at": "customer__suspended_at",
+    "blocked_at": "blocked_at",
     "successor": f"{_KEY}__successor",
     "successor_lookup": f"{_KEY}__successor__lookup",
     "successor_secret": _still_encrypted(f"{_KEY}__successor__secret"),
