@@ -211,8 +211,12 @@ class Renewal(models.Model):
         self.refresh_from_db()
 
     def put_off(self, trouble: Renewal.Trouble, *, at_least: timedelta = timedelta(0)) -> None:
-        """Give the lease back and try again later, after the platform has had at least that time."""
-        wait = max(AGAIN[0 if self.urgent else min(self.tries, len(AGAIN)) - 1], at_least)
+        """Give the lease back and try again later, after the platform has had at least that time.
+
+        Soon, where a leaked key may still be good, or where the old key may be over and the new one is not known.
+        """
+        is_pressing = self.urgent or (self.deadline is not None and self.deadline <= timezone.now())
+        wait = max(AGAIN[0 if is_pressing else min(self.tries, len(AGAIN)) - 1], at_least)
         Renewal.objects.filter(pk=self.pk, state=RenewalState.STARTED, lease=self.lease).update(
             lease=None, leased_until=None, next_try_at=timezone.now() + wait, trouble=trouble
         )

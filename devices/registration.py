@@ -20,6 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db.models import FilteredRelation, Model, Q, QuerySet
 from django.utils import timezone
 
+from channels import overdue
 from channels.compiled import CompiledQuery, CompiledUpdate, insert
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import BadAccountKey, ChannelLimitReached, OutOfReach, Platform, PlatformError, RemoteChannel
@@ -43,7 +44,7 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
     any failure. Raises KeyNotGood, PolicyRefuses, or TryLater when the platform is out of reach.
     """
     if found := known.find(lookup=lookup, serial=serial):
-        return found
+        return _with_a_key_that_writes(found, lookup) if found.is_in_doubt else found
     key, account, without_channel = _admission(lookup, serial)
     platform = account.on_platform
     lease = uuid.uuid4()
@@ -67,6 +68,13 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
     if found := known.find(lookup=lookup, serial=serial):
         return found
     raise TryLater("The device is being registered by another request at the moment.", retry_after=2)
+
+
+def _with_a_key_that_writes(device: KnownDevice, lookup: str) -> KnownDevice:
+    """Return the device as it is after a look at the platform. Raises TryLater, or what `known.find` raises."""
+    if overdue.see_to(device.write_key_id) and (found := known.find(lookup=lookup, serial=device.serial)):
+        return found
+    raise TryLater("The device's key is being replaced at the moment. Nothing is lost: try again.", retry_after=5)
 
 
 def _in_order(model: type[Model], *names: str) -> tuple[str, ...]:
