@@ -110,8 +110,9 @@ def carry_out(renewal: Renewal) -> bool:
     """
     account = renewal.channel.account
     platform = account.on_platform
-    # Overriding, asking for the key, rotating it, ending the old one.
-    if not renewal.take_lease(4 * platform.answers_within + LEASE_MARGIN):
+    # Overriding, asking for the key, rotating it, ending the old one. In our own database that takes no time.
+    answers_within = timedelta(0) if platform.is_in_our_database else 4 * platform.answers_within
+    if not renewal.take_lease(answers_within + LEASE_MARGIN):
         return False
     try:
         with _together(platform):
