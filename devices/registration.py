@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from channels import overdue
 from channels.compiled import CompiledQuery, CompiledUpdate, insert
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import BadAccountKey, ChannelLimitReached, OutOfReach, Platform, PlatformError, RemoteChannel
+from channels.turns import turn_to_write
 from devices import known
 from devices.errors import KeyNotGood, PolicyRefuses, TryLater
 from devices.known import KnownDevice
@@ -49,7 +50,7 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
     platform = account.on_platform
     lease = uuid.uuid4()
     if without_channel is None:
-        with transaction.atomic() if platform.is_in_our_database else nullcontext():
+        with _in_one(platform):
             device, is_new = _claim(key, serial, lease, _lease_length(platform))
             # There is nothing to be found: the device's marker is a moment old.
             refusal = _create_channel(device, account, platform, lease) if is_new else None
@@ -75,6 +76,16 @@ def _with_a_key_that_writes(device: KnownDevice, lookup: str) -> KnownDevice:
     if overdue.see_to(device.write_key_id) and (found := known.find(lookup=lookup, serial=device.serial)):
         return found
     raise TryLater("The device's key is being replaced at the moment. Nothing is lost: try again.", retry_after=5)
+
+
+@contextmanager
+def _in_one(platform: Platform) -> Iterator[None]:
+    """Make one transaction of what follows, where the platform's rows are in our own database."""
+    if not platform.is_in_our_database:
+        yield
+        return
+    with turn_to_write(), transaction.atomic():
+        yield
 
 
 def _in_order(model: type[Model], *names: str) -> tuple[str, ...]:

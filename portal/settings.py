@@ -82,6 +82,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["portal.templatetags.icons"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -194,11 +195,11 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 _node = BASE_DIR / "node_modules"
+ICONS = _node / "bootstrap-icons" / "icons"
 STATICFILES_DIRS = [
     (f"npm/{name}", _node / folder)
     for name, folder in (
         ("bootstrap", "bootstrap/dist"),
-        ("bootstrap-icons", "bootstrap-icons/font"),
         ("htmx", "htmx.org/dist"),
         ("uplot", "uplot/dist"),
     )

@@ -30,7 +30,18 @@ RUNS = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m soak", description="Renew all keys under a fleet that measures.")
     parser.add_argument("--devices", type=int, default=50, help="how many thermometers (default %(default)s)")
-    parser.add_argument("--away", type=int, default=30, help="measurements that each keeps while the platform is away")
+    parser.add_argument(
+        "--away",
+        type=int,
+        default=30,
+        help="measurements that each takes while the portal or the platform is away (default %(default)s)",
+    )
+    parser.add_argument(
+        "--period",
+        type=float,
+        default=1.0,
+        help="seconds between two measurements of each (default %(default)s, the shortest that the platform takes)",
+    )
     parser.add_argument("--seed", help="decides who is renewed when, and when what is killed; else a new one is made")
     parser.add_argument("--only", choices=RUNS, action="append", help="leave the others out; may be given twice")
     parser.add_argument(
@@ -44,8 +55,8 @@ def main() -> int:
     for name in arguments.only or RUNS:
         platform, database = RUNS[name]
         print(f"=== {name}: {arguments.devices} devices, seed {seed} ===", flush=True)
-        options = [f"--devices={arguments.devices}", f"--away={arguments.away}", f"--seed={seed}"]
-        results[name] = _play(platform, database, arguments.postgres, options)
+        options = [f"--{name}={getattr(arguments, name)}" for name in ("devices", "away", "period")]
+        results[name] = _play(platform, database, arguments.postgres, [*options, f"--seed={seed}"])
     for name, is_clean in results.items():
         if is_clean is None:
             print(f"{name}: left out, there is no PostgreSQL at {urlsplit(arguments.postgres).netloc}.")

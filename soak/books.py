@@ -58,8 +58,9 @@ def wrong_in_keys(folder: Folder, registration_key: RegistrationKey) -> Iterator
             yield f"{serial} does not use its newest keys"
     if going := Renewal.objects.open().count():
         yield f"{going} renewals are not over"
-    for key in ChannelKey.objects.writing().exclude(state=KeyState.CURRENT).select_related("channel__account"):
-        update_url = key.channel.account.on_platform.update_url
+    credentials = folder.state(folder.serials[0]).credentials
+    update_url = credentials.update_url if credentials else ""
+    for key in ChannelKey.objects.writing().exclude(state=KeyState.CURRENT).select_related("channel"):
         answer = _session().post(update_url, {"api_key": key.value, "field1": "99.99"}, timeout=30)
         if answer.status_code != 400 or key.state not in (KeyState.ENDED, KeyState.REVOKED):
             yield f"write key {key.version} of channel {key.channel} is {key.state}, and answered {answer.status_code}"

@@ -38,6 +38,7 @@ class Plan:
 
     devices: int
     away: int
+    period: float
     seed: str
     rng: random.Random
 
@@ -59,7 +60,15 @@ def play(folder: Path, platform: str, plan: Plan) -> bool:
         story = signed_up(StoryStage(stage.portal.portal.url, folder, stage.account_key))
         key = RegistrationKey.objects.get(lookup=story.key.lookup)
         drama = Drama(stage, Folder(folder / "fleet", plan.devices), Homer(story, plan.rng), plan)
-        fleet = stage.start_fleet(drama.fleet.path, plan.devices, key.text, plan.seed, plan.poll_every)
+        fleet = stage.start_fleet(
+            drama.fleet.path,
+            key.text,
+            portal=stage.portal.portal.url,
+            count=plan.devices,
+            period=plan.period,
+            poll_every=plan.poll_every,
+            seed=plan.seed,
+        )
         say(f"Homer has signed up, and {plan.devices} thermometers are switched on.")
         drama.wait_until_all_deliver()
         for number in range(1, ROUNDS + 1):
@@ -101,8 +110,8 @@ class Drama:
         return newest
 
     def wait_until_all_deliver(self) -> None:
-        """Wait until each device has delivered two measurements more, and has nothing left of an older time."""
-        waiting = {serial: len(self.fleet.taken(serial)) + 2 for serial in self.fleet.serials}
+        """Wait until each device has delivered two measurements more."""
+        waiting = {serial: self.fleet.delivered(serial) + 2 for serial in self.fleet.serials}
 
         def all_have() -> bool:
             for serial in [one for one, count in waiting.items() if self.fleet.delivered(one) >= count]:
@@ -179,9 +188,11 @@ def main() -> int:
     parser.add_argument("--platform", required=True)
     parser.add_argument("--devices", type=int, required=True)
     parser.add_argument("--away", type=int, required=True)
+    parser.add_argument("--period", type=float, required=True)
     parser.add_argument("--seed", required=True)
     arguments = parser.parse_args()
-    plan = Plan(arguments.devices, arguments.away, arguments.seed, random.Random(arguments.seed))
+    rng = random.Random(arguments.seed)
+    plan = Plan(arguments.devices, arguments.away, arguments.period, arguments.seed, rng)
     try:
         with stoppable():
             return 0 if play(arguments.folder, arguments.platform, plan) else 1

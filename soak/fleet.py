@@ -1,4 +1,4 @@
-"""The thermometers, all in one process: `python -m soak.fleet`, with the registration key on its standard input.
+"""The thermometers, all in one process: `soak.engine` starts `python -m soak.fleet`.
 
 They measure until the file `stop` is in their folder, deliver what they have kept, and end. What each has measured is
 in a file of its own, apart from what it knows itself.
@@ -25,8 +25,6 @@ from devices.thermometer.sensor import NoReading
 from devices.thermometer.state import State, StateStore
 from devices.thermometer.thermometer import Thermometer, outbox_beside
 
-PERIOD = 1.0
-"""Seconds between two measurements: what the embedded platform takes at most."""
 LONGEST_NAP = 0.2
 
 
@@ -84,6 +82,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--portal", required=True)
     parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--period", type=float, required=True)
     parser.add_argument("--poll-every", type=float, required=True)
     parser.add_argument("--seed", required=True)
     parser.add_argument("--key-file", type=Path, required=True)
@@ -95,7 +94,7 @@ def main() -> int:
         folder=arguments.folder,
         registration_key=arguments.key_file.read_text(),
         portal=arguments.portal,
-        period=PERIOD,
+        period=arguments.period,
         place="Springfield",
     )
     with ExitStack() as locks:

@@ -62,14 +62,13 @@ class Stage:
             if server:
                 server.start()
 
-    def start_fleet(self, folder: Path, count: int, key: str, seed: str, poll_every: float) -> Child:
-        """Switch the thermometers on."""
+    def start_fleet(self, folder: Path, key: str, **options: object) -> Child:
+        """Switch the thermometers on; `options` are those of `soak.fleet`."""
         folder.mkdir(mode=0o700)
         key_file = folder / "key"
         key_file.touch(mode=0o600)
         key_file.write_text(key)
-        options = {"portal": self.portal.portal.url, "count": count, "poll-every": poll_every, "seed": seed}
-        settled = [f"--{name}={value}" for name, value in options.items()]
+        settled = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         return self.children.start(
             "The fleet",
             [sys.executable, "-m", "soak.fleet", str(folder), f"--key-file={key_file}", *settled],

@@ -10,6 +10,8 @@
     window.setTimeout(() => (announcer.textContent = sentence), 50);
   };
 
+  const icon = (name) => document.getElementById(`icon-${name}`).content.cloneNode(true);
+
   // Theme: light, dark, or like the device.
   const markTheme = () => {
     const chosen = window.portalTheme.chosen();
@@ -109,7 +111,7 @@
     button.type = "button";
     button.className = "btn btn-outline-secondary";
     const paint = (shown) => {
-      button.innerHTML = `<i class="bi bi-eye${shown ? "-slash" : ""}" aria-hidden="true"></i> `;
+      button.replaceChildren(icon(shown ? "eye-slash" : "eye"), " ");
       button.append(shown ? text.textHide : text.textShow);
       button.setAttribute("aria-label", shown ? text.textHidePassword : text.textShowPassword);
       input.type = shown ? "text" : "password";
@@ -150,14 +152,14 @@
   const say = (sentence) => {
     const notice = document.createElement("div");
     notice.className = "notice notice-error";
-    notice.innerHTML = '<i class="bi bi-x-octagon-fill" aria-hidden="true"></i><div class="notice-text"></div>';
+    notice.innerHTML = '<div class="notice-text"></div>';
+    notice.prepend(icon("x-octagon-fill"));
     notice.querySelector(".notice-text").textContent = sentence;
     const close = document.createElement("button");
     close.type = "button";
     close.className = "btn btn-quiet notice-close";
     close.dataset.dismiss = ".notice";
-    close.innerHTML = '<i class="bi bi-x-lg" aria-hidden="true"></i> ';
-    close.append(text.textClose);
+    close.append(icon("x-lg"), " ", text.textClose);
     notice.append(close);
     document.getElementById("messages").replaceChildren(notice);
   };
