@@ -7,22 +7,19 @@ from collections.abc import Iterator
 
 import requests
 
-from channels.models import Channel, ChannelKey, KeyState, Renewal
+from channels.models import ChannelKey, KeyState, Renewal
 from devices.models import Device, RegistrationKey
 from soak.fleet import Folder
 
-FIELD = 1
+MOST_RESULTS = 8000
 
 
-def channel_of(serial: str) -> Channel:
-    return Channel.objects.select_related("account").get(device__serial=serial)
-
-
-def stored(channel: Channel) -> list[str]:
-    """Return what is in the channel's feed, as anybody with a read key gets it."""
-    key = ChannelKey.objects.of_the_portal().get(channel=channel)
-    feed = channel.account.on_platform.read_feed(channel.number, read_key=key.value, results=8000)
-    return [entry.values[FIELD] for entry in feed.entries]
+def stored(update_url: str, serial: str) -> list[str]:
+    """Return what is in the device's feed, as anybody with a read key gets it."""
+    key = ChannelKey.objects.of_the_portal().select_related("channel").get(channel__device__serial=serial)
+    address = f"{update_url.removesuffix('/update')}/channels/{key.channel.number}/feeds.json"
+    answer = _session().get(address, params={"api_key": key.value, "results": str(MOST_RESULTS)}, timeout=30)
+    return [feed["field1"] for feed in answer.json()["feeds"]]
 
 
 def newest_write_key(serial: str) -> ChannelKey:
@@ -44,7 +41,7 @@ def has_moved(folder: Folder, serial: str, registration_key: RegistrationKey) ->
 def wrong_in_feeds(folder: Folder) -> Iterator[str]:
     """Compare what each device has measured with its feed."""
     for serial in folder.serials:
-        measured, there = folder.taken(serial), stored(channel_of(serial))
+        measured, there = folder.taken(serial), stored(folder.update_url(serial), serial)
         if there == measured:
             continue
         lost, more = Counter(measured) - Counter(there), Counter(there) - Counter(measured)
@@ -58,8 +55,7 @@ def wrong_in_keys(folder: Folder, registration_key: RegistrationKey) -> Iterator
             yield f"{serial} does not use its newest keys"
     if going := Renewal.objects.open().count():
         yield f"{going} renewals are not over"
-    credentials = folder.state(folder.serials[0]).credentials
-    update_url = credentials.update_url if credentials else ""
+    update_url = folder.update_url(folder.serials[0])
     for key in ChannelKey.objects.writing().exclude(state=KeyState.CURRENT).select_related("channel"):
         answer = _session().post(update_url, {"api_key": key.value, "field1": "99.99"}, timeout=30)
         if answer.status_code != 400 or key.state not in (KeyState.ENDED, KeyState.REVOKED):

@@ -67,6 +67,11 @@ class Folder:
     def state(self, serial: str) -> State:
         return StateStore.load(self.path / f"{serial}.json").state
 
+    def update_url(self, serial: str) -> str:
+        """Return where the device writes to, "" if it does not know yet."""
+        credentials = self.state(serial).credentials
+        return credentials.update_url if credentials else ""
+
     def delivered(self, serial: str) -> int:
         """Return how many measurements the platform has confirmed, at least."""
         # In this order: a measurement that comes in between is counted as kept, and not as taken.

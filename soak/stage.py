@@ -49,7 +49,6 @@ class Stage:
             self.thingspeak = self._server("thingspeak", f"sqlite:///{folder}/thingspeak.sqlite3", "embedded")
             self.account_key = self.thingspeak.portal.manage("platform_account", "Homer Simpson").strip()
             more = {"THINGSPEAK_URL": self.thingspeak.portal.url}
-            os.environ.update(more)
         self.portal = self._server("portal", os.environ["DATABASE_URL"], platform, **more)
 
     @property
