@@ -295,16 +295,28 @@ def adopt_change(channel: Channel) -> bool:
     alone. Raises PlatformError.
     """
     account = channel.account
-    platform = account.on_platform
     ours = ChannelKey.objects.current().writing().filter(channel=channel).first()
     if ours is None or channel.renewals.filter(state=RenewalState.STARTED).exists():
         return False
     # Asked after ours was read: a key out of an older answer may have been replaced since.
-    there = platform.get_channel(account.key, channel.number).write_key
-    if there == ours.value:
+    there = account.on_platform.get_channel(account.key, channel.number).write_key
+    return there != ours.value and take_over(ours, there)
+
+
+def take_over(ours: ChannelKey, there: str) -> bool:
+    """Store `there`, the platform's write key, in the place of `ours`; see `adopt_change`.
+
+    The platform was asked after `ours` was read. Return False if a renewal of our own was or is at it.
+    """
+    channel, account = ours.channel, ours.channel.account
+    # In this order: a renewal that began before the first question and is over by the second has replaced `ours`.
+    if channel.renewals.filter(state=RenewalState.STARTED).exists():
         return False
+    if not ChannelKey.objects.current().filter(pk=ours.pk).exists():
+        return False
+    platform = account.on_platform
     with _together(platform):
-        if platform.can_rotate_write_keys and not channel.renewals.filter(state=RenewalState.STARTED).exists():
+        if platform.can_rotate_write_keys:
             _end_there(ours, account, platform)
         with transaction.atomic():
             at_work = channel.renewals.select_for_update().filter(state=RenewalState.STARTED)

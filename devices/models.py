@@ -18,10 +18,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from channels.compiled import CompiledUpdate
+from channels.markers import marker_of
 from channels.models import Channel
 from channels.vault import EncryptedTextField
 from devices.envelope import RegistrationKeyText
 from devices.read_rights import end_lost_read_keys
+from devices.rollover_models import RollOver as RollOver  # This, too, is a model of this app.
 from devices.serials import NotASerial, check_serial
 from orgs import access
 from orgs.models import Organization
@@ -289,7 +291,7 @@ class Device(models.Model):
     @property
     def marker(self) -> str:
         """The mark in the channel's metadata by which a channel of this device is found again."""
-        return f"keydist:{self.uid}"
+        return marker_of(self.uid)
 
     @transaction.atomic
     def move(self, to: Organization) -> None:

@@ -209,6 +209,7 @@ def _refusal(error: PlatformError, account: PlatformAccount) -> Refusal:
     if isinstance(error, OutOfReach):
         return TryLater("The channel platform is out of reach. Nothing is lost: try again.", error.retry_after)
     if isinstance(error, ChannelLimitReached):
+        account.record_check(PlatformAccount.State.FULL)
         return PolicyRefuses(
             "The organization's account on the channel platform has no channel left. "
             "Its manager must delete one there or get a larger account."
