@@ -21,6 +21,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db.models import FilteredRelation, Model, Q, QuerySet
 from django.utils import timezone
 
+from channels import overdue
 from channels.compiled import CompiledQuery, CompiledUpdate, insert
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import BadAccountKey, ChannelLimitReached, OutOfReach, Platform, PlatformError, RemoteChannel
@@ -53,7 +54,7 @@ def register(
     WaitsForApproval, or TryLater when the platform is out of reach.
     """
     if found := known.find(lookup=lookup, serial=serial):
-        return found
+        return _with_a_key_that_writes(found, lookup) if found.is_in_doubt else found
     asking = _asking(lookup, serial)
     key, account = asking.key, asking.account
     platform = account.on_platform
@@ -86,6 +87,13 @@ def _again(pk: int) -> Device:
     if device is None:
         raise TryLater("The device has just been deleted in the portal. It may come in as a new one.", retry_after=2)
     return device
+
+
+def _with_a_key_that_writes(device: KnownDevice, lookup: str) -> KnownDevice:
+    """Return the device as it is after a look at the platform. Raises TryLater, or what `known.find` raises."""
+    if overdue.see_to(device.write_key_id) and (found := known.find(lookup=lookup, serial=device.serial)):
+        return found
+    raise TryLater("The device's key is being replaced at the moment. Nothing is lost: try again.", retry_after=5)
 
 
 @contextmanager
