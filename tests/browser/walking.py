@@ -70,6 +70,7 @@ def examples(request: APIRequestContext, base: str, starts: list[str]) -> dict[R
             continue
         looked_at += 1
         answer = request.get(urljoin(base, address), max_redirects=0)
+        assert answer.status < 500, address
         if answer.status == 404:
             continue  # A pattern that a script fills in, perhaps.
         found[route] = Example(address, is_page(answer))
