@@ -264,7 +264,7 @@ def _give_up(device: Device, lease: uuid.UUID, account: PlatformAccount, error: 
 def _store(
     device: Device, account: PlatformAccount, remote: RemoteChannel, lease: uuid.UUID, *, is_ours: bool = False
 ) -> None:
-    """Give the device its channel if it is still this request's; `is_ours` says so where nobody else has seen it yet."""
+    """Give the device its channel if that is still ours to do; `is_ours`: nobody else has seen the device yet."""
     if not is_ours and not _STILL_MINE.run(device=device.pk, lease=lease):
         return  # The lease ran out and another request has adopted the channel.
     channel = Channel(account=account, number=remote.number)
