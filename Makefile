@@ -1,11 +1,13 @@
-.PHONY: setup run test lint bench
+.PHONY: setup run test lint bench messages
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
 
-setup: $(VENV)/.ready node_modules/.ready
+CATALOGS := $(wildcard locale/*/LC_MESSAGES/*.po)
+
+setup: $(VENV)/.ready node_modules/.ready $(CATALOGS:.po=.mo)
 
 $(VENV)/.ready: requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -15,6 +17,9 @@ $(VENV)/.ready: requirements-dev.lock
 node_modules/.ready: package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
+
+%.mo: %.po $(VENV)/.ready
+	$(BIN)/python manage.py compile_translations
 
 run: setup
 	$(BIN)/python manage.py demo --port $(PORT)
@@ -30,3 +35,8 @@ lint: setup
 bench: setup
 	@command -v wrk >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq wrk; }
 	$(BIN)/python -m bench $(BENCH)
+
+messages: setup
+	@command -v xgettext >/dev/null || { echo "This needs GNU gettext: apt-get install gettext"; exit 1; }
+	$(BIN)/python manage.py makemessages --all --no-wrap --no-obsolete --add-location=file \
+		--ignore=.venv --ignore=node_modules --ignore=var --ignore=tests --ignore=bench

@@ -92,9 +92,9 @@ def sync(account: PlatformAccount, *, by: User | None = None, address: str | Non
     if not _is_still(account, key):
         return Synced()
     done = _Comparison(account, ours, {channel.number: channel for channel in listed}).run()
+    account.record_good(has_room=len(listed) < (account.channels_there or 0))
     account.synced_at, account.channels_there = timezone.now(), len(listed)
     account.save(update_fields=["synced_at", "channels_there"])
-    account.record_check(PlatformAccount.State.VERIFIED)
     if by is not None or not done.is_nothing:
         audit.record(
             "platform_account.synced",

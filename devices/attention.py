@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -15,8 +16,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from channels.models import PlatformAccount
-from devices.models import Device, RegistrationKey
+from channels.models import Finding, PlatformAccount
+from devices.models import Device, RegistrationKey, RollOver
+from devices.noticed import findings_managed_by, noticed
 from devices.readings import DeviceState, readings_of
 from orgs import access
 from orgs.models import User
@@ -25,7 +27,18 @@ LOOKED_AT = 300
 """Devices that are asked for their last value at most, so that the page of a large customer opens in time."""
 NAMED = 3
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
+LISTED = 5
+"""So many things that were noticed are listed one by one: a whole account can be deleted at once."""
 EXPIRES_SOON = timedelta(days=14)
+
+
+SAID = {
+    Finding.Kind.CHANNEL_MISSING: gettext_lazy("The channel of “{device}” was deleted on the channel platform."),
+    Finding.Kind.FOREIGN_CHANNEL: gettext_lazy("The account has a channel that belongs to no device: “{device}”."),
+    Finding.Kind.KEY_KNOWN: gettext_lazy("Somebody who left knows the read key of “{device}”. Renew it there."),
+    Finding.Kind.CLONED: gettext_lazy("Two devices seem to have the serial number of “{device}”."),
+    Finding.Kind.NO_READ_KEY: gettext_lazy("The channel of “{device}” has no read key: nobody sees what it measures."),
+}
 
 
 @dataclass(frozen=True)
@@ -40,9 +53,11 @@ class Matter:
 
 
 def matters_for(user: User, now: datetime) -> list[Matter]:
-    """Return what needs the attention of `user` as a manager, in eight queries."""
+    """Return what needs the attention of `user` as a manager, in ten queries."""
     return [
         *_accounts(user),
+        *_noticed(user),
+        *_moves(user),
         *_silent(user, now),
         *_waiting(user, now),
         *_registration_keys(user, now),
@@ -51,8 +66,10 @@ def matters_for(user: User, now: datetime) -> list[Matter]:
 
 
 def _accounts(user: User) -> Iterator[Matter]:
-    accounts = PlatformAccount.objects.filter(organization__in=access.managed_organizations(user))
-    for account in accounts.exclude(state=PlatformAccount.State.VERIFIED).select_related("organization").defer("key"):
+    accounts: QuerySet[Any] = PlatformAccount.objects.filter(organization__in=access.managed_organizations(user))
+    waiting = Device.objects.filter(customer=OuterRef("organization"), channel__isnull=True)
+    accounts = accounts.exclude(state=PlatformAccount.State.VERIFIED).annotate(is_waited_for=Exists(waiting))
+    for account in accounts.select_related("organization").defer("key"):
         url = reverse("platform_account", args=[account.organization_id])
         names = {"platform": account.get_platform_display(), "customer": account.organization.name}
         if account.state == PlatformAccount.State.REFUSED:
@@ -62,11 +79,41 @@ def _accounts(user: User) -> Iterator[Matter]:
             yield Matter(
                 "bad", gettext_lazy("Account refused"), said.format(**names), url, gettext_lazy("Enter the new key")
             )
+        elif account.state == PlatformAccount.State.FULL:
+            if account.is_waited_for:  # Else nobody has asked since the last device got its channel or was deleted.
+                said = _(
+                    "{platform}: the account of {customer} has no channel left, and a new device waits for one. Delete "
+                    "a channel that nobody needs or get a larger account; the device then goes on by itself."
+                )
+                yield Matter("bad", gettext_lazy("No channel left"), said.format(**names), url)
         else:
             said = _(
                 "{platform} could not be asked yet about the account key of {customer}. It is tried again by itself."
             )
             yield Matter("wait", gettext_lazy("Not checked yet"), said.format(**names), url)
+
+
+def _noticed(user: User) -> Iterator[Matter]:
+    """One matter for each thing that was noticed, and one more for the rest of very many."""
+    found = findings_managed_by(user).open().select_related("channel__device", "account").defer("account__key")
+    shown = [noticed(finding) for finding in found.order_by("-found_at", "-pk")[: LISTED + 1]]
+    for one in shown[:LISTED]:
+        finding = one.finding
+        names = {"device": one.device or finding.label or finding.number, "number": finding.number}
+        yield Matter(one.sign, finding.get_kind_display(), SAID[Finding.Kind(finding.kind)].format(**names), one.page)
+    if len(shown) > LISTED:
+        said = _("More was noticed than is listed here.")
+        yield Matter("warn", gettext_lazy("And more"), said, shown[-1].page)
+
+
+def _moves(user: User) -> Iterator[Matter]:
+    """Moves to new channels that something is in the way of."""
+    stuck = RollOver.objects.open().exclude(trouble="").filter(device__in=Device.objects.managed_by(user))
+    for rollover in stuck.select_related("device").order_by("started_at")[:NAMED]:
+        said = _("“{device}” waits for its new channel. {trouble}")
+        said = said.format(device=rollover.device, trouble=rollover.get_trouble_display())
+        url = reverse("device_new_channel", args=[rollover.device_id])
+        yield Matter("warn", gettext_lazy("Move is stuck"), said, url)
 
 
 def _silent(user: User, now: datetime) -> Iterator[Matter]:

@@ -305,10 +305,17 @@ class Device(models.Model):
         self.save(update_fields=["organization"])
         end_lost_read_keys(to)
 
+    @transaction.atomic
     def rename(self, name: str) -> None:
-        """Call the device something else; without a name its serial number stands for it."""
+        """Call the device something else; without a name its serial number stands for it.
+
+        Its channel is called the same a moment later, so that the graph on the platform has the name, too.
+        """
+        from devices.tasks import rename_channel  # which needs this module
+
         self.name = name
         self.save(update_fields=["name"])
+        rename_channel.enqueue(self.pk)
 
 
 class DeviceContact(models.Model):

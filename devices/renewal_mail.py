@@ -13,7 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.template.loader import render_to_string
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from channels.chores import Chore
@@ -23,7 +24,8 @@ from devices import renewal_due
 from devices.models import Device, RegistrationKey
 from devices.tasks import send
 from orgs import access
-from orgs.models import Membership, Organization
+from orgs.models import Membership, Organization, User
+from orgs.readers import as_read_by
 
 DAY = timedelta(days=1)
 REMIND_AGAIN = timedelta(days=7)
@@ -134,31 +136,32 @@ def _finished(renewal: Renewal) -> datetime:
 
 def tell_holders(keys: Sequence[ChannelKey]) -> int:
     """Tell people that their own read keys have been renewed; return the mails."""
-    by_person: dict[str, list[ChannelKey]] = defaultdict(list)
+    by_person: dict[User, list[ChannelKey]] = defaultdict(list)
     for key in keys:
         if key.holder is not None:
-            by_person[key.holder.email].append(key)
-    for email, own in by_person.items():
+            by_person[key.holder].append(key)
+    for holder, own in by_person.items():
         context = {
-            "name": own[0].holder.get_short_name() if own[0].holder else "",
+            "name": holder.get_short_name(),
             "devices": _named([key.channel_id for key in own]),
             "until": min(key.valid_until for key in own if key.valid_until),
             "link": settings.PUBLIC_URL,
         }
-        subject = ngettext("Your read key is being renewed", "Your read keys are being renewed", len(own))
-        send.enqueue([email], subject, render_to_string("devices/mail/read_key.txt", context))
+        with as_read_by(holder):
+            subject = ngettext("Your read key is being renewed", "Your read keys are being renewed", len(own))
+            send.enqueue([holder.email], subject, render_to_string("devices/mail/read_key.txt", context))
     return len(by_person)
 
 
-def _mail(organization: Organization, subject: str, template: str, context: dict[str, Any]) -> int:
+def _mail(organization: Organization, subject: Promise, template: str, context: dict[str, Any]) -> int:
     managers = access.people_who_see(organization).filter(relation=Membership.Relation.MANAGER)
-    to = sorted({membership.user.email for membership in managers})
-    if not to:
-        return 0
+    to = {membership.user for membership in managers}
     context |= {"organization": organization, "link": settings.PUBLIC_URL + organization.get_absolute_url()}
-    body = render_to_string(f"devices/mail/renewal_{template}.txt", context)
-    for address in to:  # one each: they need not know each other's addresses
-        send.enqueue([address], subject.format(organization=organization.name), body)
+    for manager in sorted(to, key=lambda person: person.email):
+        # One each: they need not know each other's addresses, and each reads in a language of their own.
+        with as_read_by(manager):
+            body = render_to_string(f"devices/mail/renewal_{template}.txt", context)
+            send.enqueue([manager.email], str(subject).format(organization=organization.name), body)
     return len(to)
 
 

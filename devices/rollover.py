@@ -20,7 +20,14 @@ from django.utils.translation import gettext as _
 from channels import findings
 from channels.errors import CannotRenew, RenewalUnderWay
 from channels.models import Channel, ChannelKey, Finding, KeyState, PlatformAccount
-from channels.platforms import BadAccountKey, NoSuchChannel, OutOfReach, PlatformError, RemoteChannel
+from channels.platforms import (
+    BadAccountKey,
+    ChannelLimitReached,
+    NoSuchChannel,
+    OutOfReach,
+    PlatformError,
+    RemoteChannel,
+)
 from channels.renewal import DEFAULT_OVERLAP, LEASE_MARGIN, trouble_of
 from channels.renewal_models import RenewalState
 from devices.latest import feed_of
@@ -136,6 +143,8 @@ def _set_back(rollover: RollOver, account: PlatformAccount, error: PlatformError
     trouble = trouble_of(error)
     if isinstance(error, BadAccountKey):
         account.record_check(PlatformAccount.State.REFUSED)
+    if isinstance(error, ChannelLimitReached):
+        account.record_check(PlatformAccount.State.FULL)
     if rollover.started_at <= timezone.now() - GIVES_UP_AFTER:
         rollover.move_to(RollOverState.FAILED, trouble=trouble)
         return

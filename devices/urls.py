@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from devices import views, views_keys, views_manage, views_organizations, views_program_keys
+from devices import (
+    views,
+    views_findings,
+    views_history,
+    views_keys,
+    views_manage,
+    views_new_channel,
+    views_organizations,
+    views_program_keys,
+)
 
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
@@ -14,6 +23,8 @@ urlpatterns = [
     path("devices/<int:pk>/read-key/", views.read_key, name="device_read_key"),
     path("devices/<int:pk>/feed.json", views.feed, name="device_feed"),
     path("devices/<int:pk>/values/", views.values, name="device_values"),
+    path("devices/<int:pk>/history/", views_history.history_of, name="device_history"),
+    path("devices/<int:pk>/history.csv", views_history.history_csv, name="device_history_csv"),
     path("devices/<int:pk>/program-keys/", views_program_keys.program_keys_of, name="device_program_keys"),
     path(
         "devices/<int:pk>/program-keys/<int:key>/revoke/",
@@ -22,6 +33,18 @@ urlpatterns = [
     ),
     path("devices/<int:pk>/edit/", views_manage.edit, name="device_edit"),
     path("devices/<int:pk>/move/", views_manage.move, name="device_move"),
+    path("devices/<int:pk>/new-channel/", views_new_channel.new_channel, name="device_new_channel"),
+    path("devices/<int:pk>/new-channel/cancel/", views_new_channel.cancel, name="device_new_channel_cancel"),
+    path(
+        "devices/<int:pk>/old-channels/<int:channel>/delete/",
+        views_new_channel.delete_old,
+        name="device_old_channel_delete",
+    ),
+    path("organizations/<int:pk>/findings/", views_findings.findings_of, name="findings"),
+    path("organizations/<int:pk>/findings/look/", views_findings.look, name="findings_look"),
+    path("findings/<int:pk>/dismiss/", views_findings.dismiss, name="finding_dismiss"),
+    path("findings/<int:pk>/renew-key/", views_findings.renew_key, name="finding_renew_key"),
+    path("findings/<int:pk>/delete-channel/", views_findings.delete_channel, name="finding_delete_channel"),
     path("organizations/", views_organizations.organizations, name="organizations"),
     path("organizations/<int:pk>/", views_organizations.organization, name="organization"),
     path("organizations/<int:pk>/move/", views_organizations.move, name="organization_move"),

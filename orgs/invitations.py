@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.models import Invitation, Membership, Organization, User
+from orgs.readers import as_read_by
 
 
 @transaction.atomic
@@ -84,14 +85,16 @@ def _mail(invitation: Invitation, token: str) -> None:
         "link": settings.PUBLIC_URL + reverse("invitation", args=[token]),
     }
     try:
-        send_mail(
-            subject=_("{who} invites you to {organization}").format(
-                who=invitation.invited_by, organization=invitation.organization
-            ),
-            message=render_to_string("orgs/mail/invitation.txt", context),
-            from_email=None,
-            recipient_list=[invitation.email],
-        )
+        # Whoever has no account yet is written to in the language of the inviter, who knows them.
+        with as_read_by(account_of(invitation) or invitation.invited_by):
+            send_mail(
+                subject=_("{who} invites you to {organization}").format(
+                    who=invitation.invited_by, organization=invitation.organization
+                ),
+                message=render_to_string("orgs/mail/invitation.txt", context),
+                from_email=None,
+                recipient_list=[invitation.email],
+            )
     except OSError as error:  # SMTPException is one.
         raise MailNotSent(_("The mail could not be sent at the moment. Send the invitation again later.")) from error
 

@@ -18,6 +18,7 @@ from mptt.managers import TreeManager
 from mptt.models import MPTTModel, TreeForeignKey
 
 from orgs.audit import AuditEntry as AuditEntry  # Also a model of this app.
+from orgs.readers import Reader
 from orgs.tokens import new_token, token_hash
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(Reader, AbstractBaseUser, PermissionsMixin):
     """Somebody who can log in. What they may see and do follows from their memberships alone."""
 
     email = models.EmailField(_("e-mail address"), unique=True, error_messages={"unique": _("Already taken.")})
@@ -72,6 +73,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.lower()
+
+    def introduce(self, *, given_name: str, family_name: str, language: str, time_zone: str) -> None:
+        """Change what the portal calls the person, and how they read."""
+        self.given_name, self.family_name = given_name, family_name
+        self.language, self.time_zone = language, time_zone
+        self.save(update_fields=["given_name", "family_name", "language", "time_zone"])
 
     def get_full_name(self) -> str:
         return f"{self.given_name} {self.family_name}".strip()

@@ -5,6 +5,11 @@ from django.contrib.admin import apps as admin
 class PortalConfig(AppConfig):
     name = "portal"
 
+    def ready(self) -> None:
+        from portal import log_ins
+
+        log_ins.connect()
+
 
 class OperatorsConfig(admin.AdminConfig):
     """Django's administration with a site of our own; settings name it."""

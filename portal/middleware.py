@@ -1,4 +1,4 @@
-"""Middleware of the portal: the short way for devices, and the content security policy for pages."""
+"""Middleware of the portal: the short way for devices; for pages, policy, language and time zone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, get_resolver
+from django.utils import timezone, translation
+
+from orgs.readers import spoken, zone_named
+from portal.log_ins import note_seen
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+TIME_ZONE_COOKIE = "time_zone"
+"""Written by static/portal/portal.js: browsers do not send their zone by themselves."""
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-src {frames}; frame-ancestors {ancestors}"
@@ -27,12 +33,51 @@ def device_paths(get_response: GetResponse) -> GetResponse:
         try:
             match = resolver.resolve(request.path_info)
         except Resolver404:
-            return get_response(request)
+            return _page(get_response, request)
         request.resolver_match = match
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         if isinstance(response, HttpResponse) and not getattr(response, "is_rendered", True):
             response = response.render()  # type: ignore[attr-defined]
         return response
+
+    return handle
+
+
+def _page(get_response: GetResponse, request: HttpRequest) -> HttpResponseBase:
+    try:
+        return get_response(request)
+    finally:
+        # The thread's next request may be that of a device, which speaks no German.
+        translation.deactivate()
+        timezone.deactivate()
+
+
+def as_people_read(get_response: GetResponse) -> GetResponse:
+    """Show pages in the language and the time zone that the person chose, else in those of the browser."""
+
+    def handle(request: HttpRequest) -> HttpResponseBase:
+        language, zone = "", zone_named(request.COOKIES.get(TIME_ZONE_COOKIE, ""))
+        if request.user.is_authenticated:
+            request.user.note_browser(language=translation.get_language(), time_zone=zone.key if zone else "")
+            language = spoken(request.user.language)
+            zone = zone_named(request.user.time_zone) or zone
+        if language:
+            translation.activate(language)
+            request.LANGUAGE_CODE = language
+        if zone:
+            timezone.activate(zone)
+        return get_response(request)
+
+    return handle
+
+
+def note_log_ins(get_response: GetResponse) -> GetResponse:
+    """Remember when and from where a log-in was last used."""
+
+    def handle(request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            note_seen(request)
+        return get_response(request)
 
     return handle
 

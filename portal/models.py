@@ -6,6 +6,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from portal.log_ins import LogIn as LogIn  # Also a model of this app.
+
 
 class OutboxMessage(models.Model):
     """A mail that the demo shows instead of sending it."""

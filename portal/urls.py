@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal import views
+from portal import views, views_account
 
 urlpatterns = [
     path("", include("portal.device_urls")),
@@ -17,6 +17,11 @@ urlpatterns = [
     path("", include("orgs.urls")),
     path("", include("channels.urls")),
     path("", include("devices.urls")),
+    path("account/", views_account.my_account, name="my_account"),
+    path("account/shown/", views_account.shown, name="shown_to_me"),
+    path("account/log-ins/", views_account.log_ins, name="log_ins"),
+    path("account/log-ins/<int:pk>/end/", views_account.log_in_end, name="log_in_end"),
+    path("language/", views_account.set_language, name="set_language"),
     path("outbox/", views.outbox, name="outbox"),
     path("components/", views.components, name="components"),
     path("api/schema/", login_not_required(SpectacularAPIView.as_view()), name="schema"),

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('channels', '0009_lines_of_channels'),
+        ('channels', '0010_lines_of_channels'),
         ('devices', '0005_registration_key_announced'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -64,6 +64,18 @@ def test_an_account_that_is_not_good_comes_first(simpsons: Cast, state: str, sen
     assert "kitchen" in second
 
 
+def test_an_account_without_a_channel_left_is_named_while_a_device_waits_for_one(simpsons: Cast) -> None:
+    account = PlatformAccount.objects.get(organization=simpsons.home)
+    account.record_check(PlatformAccount.State.FULL)
+    account.ask_platform()  # The key is good, which says nothing about channels.
+    assert told(simpsons.homer) == []
+    waiting = DeviceFactory(organization=simpsons.household, name="attic", channel=None)
+    (said,) = told(simpsons.homer)
+    assert "has no channel left" in said
+    waiting.delete()
+    assert told(simpsons.homer) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -130,5 +142,5 @@ def test_it_takes_a_fixed_number_of_queries(simpsons: Cast, count: int, django_a
     Device.objects.filter(channel__isnull=True).delete()
     RegistrationKey.objects.all().delete()
     Invitation.objects.update(expires_at=timezone.now())
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         matters_for(simpsons.homer, timezone.now())

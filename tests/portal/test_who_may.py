@@ -13,12 +13,14 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from channels import program_keys
-from channels.models import ChannelKey
+from channels.models import Channel, ChannelKey, Finding, PlatformAccount
 from devices.models import RegistrationKey
 from orgs import invitations
 from orgs.models import Invitation, Membership, User
+from portal.log_ins import LogIn
 from tests.conftest import Cast
 from tests.factories import MembershipFactory, RegistrationKeyFactory
 
@@ -38,6 +40,7 @@ class Scene:
     program_key: ChannelKey
     invitation: Invitation
     bart_place: Membership
+    log_in: LogIn
 
     def address(self, template: str) -> str:
         cast = self.cast
@@ -49,6 +52,10 @@ class Scene:
             "key": self.key.pk,
             "program": self.program_key.pk,
             "invitation": self.invitation.pk,
+            "clone": self.clone.pk,
+            "foreign": self.foreign.pk,
+            "old_channel": self.old_channel.number,
+            "log_in": self.log_in.pk,
         }
         return template.format(**names)
 
@@ -62,8 +69,20 @@ class Scene:
 @pytest.fixture
 def scene(simpsons: Cast) -> Scene:
     place = MembershipFactory(user__given_name="Bart", organization=simpsons.household, relation="manager")
+    Client().force_login(simpsons.marge)
+    account = PlatformAccount.objects.get(organization=simpsons.home)
+    left = Channel.objects.create(account=account, number=99999, first=simpsons.kitchen.channel, left_at=timezone.now())
     return Scene(
         cast=simpsons,
+        clone=Finding.objects.create(
+            account=account,
+            kind=Finding.Kind.CLONED,
+            number=simpsons.kitchen.channel.number,
+            channel=simpsons.kitchen.channel,
+        ),
+        foreign=Finding.objects.create(account=account, kind=Finding.Kind.FOREIGN_CHANNEL, number=4711),
+        old_channel=left,
+        log_in=LogIn.objects.get(),
         bart=place.user,
         bart_place=place,
         key=RegistrationKeyFactory(organization=simpsons.household),
@@ -85,6 +104,14 @@ TABLE: list[Row] = [
     # Always back to the list: what one does not manage is not moved, see the tests of that page.
     ("GET", "/devices/list/move/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("POST", "/devices/list/move/ devices={kitchen} organization={plant}", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/", OK, OK, OK, OK, OK, LOGIN),
+    ("POST", "/account/ given_name=X", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/shown/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/account/log-ins/", OK, OK, OK, OK, OK, LOGIN),
+    ("POST", "/account/log-ins/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    # A log-in of Marge's.
+    ("GET", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
+    ("POST", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
     # A device in Household.
     ("GET", "/devices/{kitchen}/", OK, OK, OK, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/live/", OK, OK, OK, GONE, GONE, LOGIN),
@@ -98,6 +125,27 @@ TABLE: list[Row] = [
     ("POST", "/devices/{kitchen}/move/ organization={household}", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # Both ends must be managed: Bart does not manage Power plant.
     ("POST", "/devices/{kitchen}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    # Its history: all of it for whoever sees the device; a manager adds to it, and without a file is told so.
+    ("GET", "/devices/{kitchen}/history/", OK, OK, OK, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/history.csv", OK, OK, OK, GONE, GONE, LOGIN),
+    # A new channel for it: on the built-in platform there is no need, which the page says.
+    ("GET", "/devices/{kitchen}/new-channel/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/new-channel/ old=keep", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/new-channel/cancel/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/new-channel/cancel/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/old-channels/{old_channel}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/old-channels/{old_channel}/delete/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # What was noticed. A channel that belongs to no device is the customer's, so that Bart does not hear of it.
+    ("GET", "/organizations/{household}/findings/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/findings/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/findings/look/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/findings/look/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{clone}/dismiss/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{foreign}/dismiss/", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{clone}/renew-key/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/findings/{foreign}/delete-channel/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{foreign}/delete-channel/", SENT, GONE, GONE, GONE, GONE, LOGIN),
     # Keys for programs.
     ("GET", "/devices/{kitchen}/program-keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/ note=Shed", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -169,8 +217,8 @@ def _outcome(browser: Client, method: str, address: str, data: dict[str, str]) -
     return LOGIN if sent_to_login else answer.status_code
 
 
-OURS = ("orgs.views", "channels.views", "devices.views")
-PUBLIC = {"invitation"}  # The link in the mail has tests of its own.
+OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account")
+PUBLIC = {"invitation", "set_language"}  # The link in the mail and the choice of a language have tests of their own.
 
 
 def _our_routes() -> dict[str, str]:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('channels', '0007_shown_keys'),
+        ('channels', '0008_account_without_a_channel_left'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('channels', '0008_sync_with_the_platform'),
+        ('channels', '0009_sync_with_the_platform'),
     ]
 
     operations = [

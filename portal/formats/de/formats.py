@@ -1,0 +1,4 @@
+"""As Django's German dates, with a comma before the time as in English."""
+
+DATETIME_FORMAT = "j. F Y, H:i"
+SHORT_DATETIME_FORMAT = "d.m.Y, H:i"
