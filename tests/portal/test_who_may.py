@@ -41,6 +41,9 @@ class Scene:
     invitation: Invitation
     bart_place: Membership
     log_in: LogIn
+    clone: Finding
+    foreign: Finding
+    old_channel: Channel
 
     def address(self, template: str) -> str:
         cast = self.cast
