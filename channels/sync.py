@@ -62,7 +62,7 @@ class Synced:
     def sentence(self) -> str:
         """What was new, for people."""
         if self.is_nothing:
-            return _("The platform has what we know.")
+            return _("Compared with the platform: nothing new.")
         keys = self.write_keys + self.read_keys_added + self.read_keys_ended
         noticed = self.missing + self.foreign + self.unreadable
         said = [

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -100,7 +101,9 @@ def _noticed(user: User) -> Iterator[Matter]:
     for one in shown[:LISTED]:
         finding = one.finding
         names = {"device": one.device or finding.label or finding.number, "number": finding.number}
-        yield Matter(one.sign, finding.get_kind_display(), SAID[Finding.Kind(finding.kind)].format(**names), one.page)
+        yield Matter(
+            one.sign, capfirst(finding.get_kind_display()), SAID[Finding.Kind(finding.kind)].format(**names), one.page
+        )
     if len(shown) > LISTED:
         said = _("More was noticed than is listed here.")
         yield Matter("warn", gettext_lazy("And more"), said, shown[-1].page)
