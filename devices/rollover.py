@@ -169,6 +169,8 @@ def _move(rollover: RollOver, account: PlatformAccount, remote: RemoteChannel) -
     device.save(update_fields=["channel"])
     now = timezone.now()
     rollover.move_to(RollOverState.MOVED, new_channel=new, trouble="", deadline=now + rollover.overlap)
+    # Of two devices with one serial number, the one that asks next has the only key of the new channel.
+    findings.settle(Finding.objects.filter(channel=old, kind=Finding.Kind.CLONED), by=rollover.by)
     if is_missing:
         _after_missing(old)
         Channel.objects.filter(pk=old.pk).update(left_at=now)
