@@ -130,6 +130,6 @@ def test_a_channel_is_renamed_later_if_the_platform_is_away(as_homer: Client, ki
     with patch.object(ThingSpeak, "update_channel", side_effect=OutOfReach):
         do_background_work()
     time_machine.shift(60)
-    again(kitchen).rename("Larder")
+    again(kitchen).describe(name="Larder", description="")
     do_background_work()
     assert Embedded().get_channel(kitchen.channel.account.key, kitchen.channel.number).name == "Larder"
