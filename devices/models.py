@@ -328,13 +328,15 @@ class Device(models.Model):
 
         Its channel is called the same a moment later, so that the graph on the platform has the name, too.
         """
-        from devices.tasks import rename_channel  # which needs this module
-
-        is_renamed = name != self.name
         self.name, self.description = name, description
         self.save(update_fields=["name", "description"])
-        if is_renamed:
-            rename_channel.enqueue(self.pk)
+        self.rename_channel()
+
+    def rename_channel(self) -> None:
+        """Have the channel called as the device is called, in the background."""
+        from devices.tasks import rename_channel  # which needs this module
+
+        rename_channel.enqueue(self.pk)
 
 
 class DeviceContact(models.Model):

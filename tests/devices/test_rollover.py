@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -25,6 +26,7 @@ from devices.latest import feed_of
 from devices.models import Device, RollOver
 from devices.rollover_models import OPEN, ROLLOVER_MOVES, RollOverState
 from orgs.audit import AuditEntry
+from tests.background import do_background_work
 from tests.channels.renewing import ProcessDied, current, writes
 from tests.conftest import Cast
 from tests.devices.measuring import measure
@@ -260,6 +262,20 @@ def test_a_policy_moves_devices_where_keys_cannot_be_renewed(kitchen: Device, si
     assert (going.by, going.keep_old, going.overlap) == (None, False, policy.overlap)
     assert current(again(kitchen).channel).origin == ChannelKey.Origin.BY_POLICY
     assert renewal_run.run().started == 0
+
+
+def test_managers_are_told_what_became_of_it(kitchen: Device, simpsons: Cast, mailoutbox: list[EmailMessage]) -> None:
+    RenewalPolicy.objects.create(organization=simpsons.home, created_at=timezone.now() - timedelta(days=1))
+    rollover.start(kitchen, by=simpsons.homer, keep_old=True)
+    assert renewal_run.run().mails == 0, "it is not over yet"
+    acknowledge(kitchen)
+    assert renewal_run.run().mails == 1
+    assert renewal_run.run().mails == 0
+    do_background_work()
+    (mail,) = mailoutbox
+    assert (mail.to, mail.subject) == (["homer@example.net"], "Devices of The Simpsons write to new channels")
+    assert "The old one is kept" in mail.body
+    assert "kitchen" in mail.body
 
 
 def test_by_a_policy_that_reminds_nothing_is_moved(kitchen: Device, simpsons: Cast) -> None:
