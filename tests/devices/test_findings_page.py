@@ -57,6 +57,8 @@ def test_a_channel_that_is_gone_leads_to_a_new_one(
     gone = simpsons.kitchen.channel
     Embedded().delete_channel(account.key, gone.number)
     assert "1 new thing to look at" in as_homer.post(f"{page}look/", follow=True).content.decode()
+    assert "was deleted" in text_of(as_homer, f"/devices/{simpsons.kitchen.pk}/values/")
+    assert as_homer.get(f"/devices/{simpsons.kitchen.pk}/feed.json").status_code == 404
     step = f"/devices/{simpsons.kitchen.pk}/new-channel/"
     assert step in text_of(as_homer, page)
     assert step in text_of(as_homer, step)
