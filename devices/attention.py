@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import PlatformAccount
 from devices.attention_keys import key_matters
+from devices.attention_noticed import noticed_matters
 from devices.matters import NAMED, Matter
 from devices.matters import names_of as _names
 from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey
@@ -33,6 +34,7 @@ def matters_for(user: User, now: datetime) -> list[Matter]:
     """Return what needs the attention of `user` as a manager, in a fixed number of queries."""
     return [
         *_accounts(user),
+        *noticed_matters(user),
         *_pending(user),
         *_back_again(user, now),
         *key_matters(user, now),
