@@ -125,7 +125,7 @@ def test_the_timeline_takes_a_fixed_number_of_queries(
         if n < 20:
             RegistrationKeyFactory(organization=simpsons.home)
     renewal.renew(channels(simpsons)[0], by=None)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         page(as_homer, simpsons)
 
 
