@@ -165,4 +165,5 @@ class Renewal(Attempt):
 
     @property
     def is_urgent(self) -> bool:
-        return self.urgent
+        """Also where the old key may be over on the platform, and the new one is not known here."""
+        return self.urgent or (self.deadline is not None and self.deadline <= timezone.now())

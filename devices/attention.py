@@ -17,7 +17,7 @@ from channels.models import PlatformAccount
 from devices.attention_keys import key_matters
 from devices.matters import NAMED, Matter
 from devices.matters import names_of as _names
-from devices.models import Device, RegistrationKey
+from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey
 from devices.readings import DeviceState, readings_of
 from orgs import access
 from orgs.models import User
@@ -26,12 +26,15 @@ LOOKED_AT = 300
 """Devices that are asked for their last value at most, so that the page of a large customer opens in time."""
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
 EXPIRES_SOON = timedelta(days=14)
+TOLD_OF_RETURN_FOR = timedelta(days=7)
 
 
 def matters_for(user: User, now: datetime) -> list[Matter]:
     """Return what needs the attention of `user` as a manager, in a fixed number of queries."""
     return [
         *_accounts(user),
+        *_pending(user),
+        *_back_again(user, now),
         *key_matters(user, now),
         *_silent(user, now),
         *_waiting(user, now),
@@ -69,6 +72,27 @@ def _accounts(user: User) -> Iterator[Matter]:
             yield Matter("wait", gettext_lazy("Not checked yet"), said.format(**names), url)
 
 
+def _pending(user: User) -> Iterator[Matter]:
+    mine = PendingDevice.objects.managed_by(user).waiting().order_by("first_asked_at")
+    waiting = list(mine.values_list("serial", flat=True)[:LOOKED_AT])
+    if waiting:
+        said = ngettext("{names} waits for you to let it in.", "{names} wait for you to let them in.", len(waiting))
+        url = reverse("pending_devices")
+        yield Matter("wait", gettext_lazy("At the door"), said.format(names=_names(waiting)), url)
+
+
+def _back_again(user: User, now: datetime) -> Iterator[Matter]:
+    lately = Device.objects.managed_by(user).filter(created_at__gt=now - TOLD_OF_RETURN_FOR)
+    back = list(lately.filter(FormerDevice.objects.before()).order_by("-created_at")[:LOOKED_AT])
+    if back:
+        said = ngettext(
+            "{names} was here before, was deleted or replaced, and has come in as a new device.",
+            "{names} were here before, were deleted or replaced, and have come in as new devices.",
+            len(back),
+        )
+        yield Matter("warn", gettext_lazy("Back again"), said.format(names=_names(back)), _one_or_list(back))
+
+
 def _silent(user: User, now: datetime) -> Iterator[Matter]:
     devices = Device.objects.managed_by(user).filter(channel__isnull=False).select_related("channel__account")
     readings = readings_of(list(devices.order_by("pk")[:LOOKED_AT]), now)
@@ -84,7 +108,9 @@ def _silent(user: User, now: datetime) -> Iterator[Matter]:
 
 
 def _waiting(user: User, now: datetime) -> Iterator[Matter]:
-    late = Device.objects.managed_by(user).filter(channel__isnull=True, created_at__lt=now - WAITS_TOO_LONG_AFTER)
+    late = Device.objects.managed_by(user).filter(
+        channel=None, blocked_at=None, created_at__lt=now - WAITS_TOO_LONG_AFTER
+    )
     waiting = list(late.order_by("pk")[:LOOKED_AT])
     if waiting:
         said = ngettext(

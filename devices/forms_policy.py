@@ -163,6 +163,7 @@ class RenewalPolicyForm(EditForm):
         values = {name: self.cleaned_data.get(name) for name in FIELDS}
         return values | {"overlap": timedelta(days=self.cleaned_data.get("overlap") or 1)}
 
+    @property
     def changed_meanwhile(self) -> str:
         if self.own is None:
             return _(

@@ -24,7 +24,7 @@ class Matter:
     step: str | Promise = ""
 
 
-def names_of(devices: Sequence[Device]) -> str:
+def names_of(devices: Sequence[Device | str]) -> str:
     """Return the names of some devices, and how many more there are."""
     named = ", ".join(f"“{device}”" for device in devices[:NAMED])
     more = len(devices) - NAMED

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import segno
 from django.conf import settings
 from django.contrib import messages
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -16,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from devices.forms import NewRegistrationKeyForm
+from devices.forms import EditRegistrationKeyForm, NewRegistrationKeyForm
+from devices.labels import LabelsForm, qr_code, qr_symbol
 from devices.models import RegistrationKey
 from devices.registration_key_story import line_context
 from devices.views_registration_renewal import left_behind
@@ -46,7 +46,7 @@ def show(request: PersonRequest, pk: int) -> HttpResponse:
         return redirect(key)
     note(request, "registration_key.shown", about=key, organization=key.organization)
     template = "devices/_registration_key.html" if request.htmx else "devices/registration_key.html"
-    qr = segno.make(key.text, error="m").svg_data_uri(scale=8, border=2)
+    qr = qr_code(key.text).svg_data_uri(scale=8, border=2)
     return render(request, template, {**_about(request, key, key.text), "qr": qr})
 
 
@@ -80,3 +80,53 @@ def new(request: PersonRequest, pk: int) -> HttpResponse:
     return render(
         request, "devices/new_registration_key.html", {"form": form, "organization": organization, "breadcrumbs": path}
     )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PersonRequest, pk: int) -> HttpResponse:
+    """Change label, last day and limit of a key."""
+    key = _managed(request, pk)
+    if key.revoked_at or key.successor_id:
+        messages.error(request, _("This key is over or has been renewed: its limits do not change any more."))
+        return redirect(key)
+    form = EditRegistrationKeyForm(posted(request), key=key)
+    if form.is_valid():
+        try:
+            with transaction.atomic():
+                changed = key.change(**form.values)
+                if changed:
+                    note(request, "registration_key.changed", about=key, organization=key.organization, **form.values)
+        except IntegrityError:  # One more device came in while the limit was lowered.
+            form.add_error("use_limit", form.too_few)
+        else:
+            if changed:
+                messages.success(request, _("Saved."))
+            return redirect("registration_key_edit" if not changed else "registration_key", pk)
+    path = breadcrumbs(request.user, key.organization, key, _("Label and limits"))
+    return render(request, "devices/edit_registration_key.html", {"form": form, "key": key, "breadcrumbs": path})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def labels(request: PersonRequest, pk: int) -> HttpResponse:
+    """Labels with the key, to be printed: what is shown with them is in the audit."""
+    key = _managed(request, pk)
+    if not key.is_good:
+        messages.error(request, _("This key lets no device in. Print labels of a good one."))
+        return redirect(key)
+    form = LabelsForm(posted(request))
+    context: dict[str, Any] = {
+        "form": form,
+        "key": key,
+        "breadcrumbs": breadcrumbs(request.user, key.organization, key, _("Labels")),
+    }
+    if form.is_valid():
+        wanted = form.cleaned_data
+        note(request, "registration_key.shown", about=key, organization=key.organization, labels=wanted["count"])
+        context |= {
+            "pages": form.pages(),
+            "sheet": wanted["sheet"],
+            "text": key.text if wanted["readable"] else key.masked,
+            "qr": qr_symbol(key.text),
+        }
+    return render(request, "devices/labels.html", context)

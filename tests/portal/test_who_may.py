@@ -54,6 +54,10 @@ class Scene:
             "program": self.program_key.pk,
             "read_key": self.read_key.pk,
             "invitation": self.invitation.pk,
+            "marge": cast.marge.pk,
+            "marge_place": cast.marge.memberships.get().pk,
+            "homer": cast.homer.pk,
+            "homer_place": cast.homer.memberships.get().pk,
             "log_in": self.log_in.pk,
         }
         return template.format(**names)
@@ -105,6 +109,17 @@ TABLE: list[Row] = [
     # A log-in of Marge's.
     ("GET", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
     ("POST", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
+    # Devices at the door: the list shows what one manages, and nothing else is decided.
+    ("GET", "/devices/pending/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/devices/pending/decide/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/pending/decide/ step=approve", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    # Who comes in is a matter of the customer.
+    ("GET", "/organizations/{home}/registration-policy/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/registration-policy/ admits=none", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/registration-policy/", GONE, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/expected-devices/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/expected-devices/ lines=1", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/expected-devices/forget/ expected=1", SENT, GONE, GONE, GONE, GONE, LOGIN),
     # A device in Household.
     ("GET", "/devices/{kitchen}/", OK, OK, OK, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/live/", OK, OK, OK, GONE, GONE, LOGIN),
@@ -116,8 +131,19 @@ TABLE: list[Row] = [
     ("POST", "/devices/{kitchen}/edit/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/move/ organization={household}", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/list/block/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/list/block/ devices={kitchen}", OK, OK, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/list/unblock/ devices={kitchen}", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/devices/{kitchen}/block/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/block/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/unblock/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/replace/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/replace/ serial=new-one", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/delete/ channel=keep", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # Both ends must be managed: Bart does not manage Power plant.
     ("POST", "/devices/{kitchen}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/people/", OK, OK, GONE, GONE, GONE, LOGIN),
     # Its history: all of it for whoever sees the device; a manager adds to it, and without a file is told so.
     ("GET", "/devices/{kitchen}/history/", OK, OK, OK, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -175,6 +201,26 @@ TABLE: list[Row] = [
     ("POST", "/invited/{invitation}/resend/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # People. The list shows everybody what is theirs to manage: to Marge nobody.
+    ("GET", "/people/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/people/invited/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/people/{marge}/", OK, OK, GONE, GONE, GONE, LOGIN),
+    # Homer is above what Bart manages.
+    ("GET", "/people/{homer}/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{homer_place}/edit/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/edit/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/edit/ relation=manager", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
+    # Both ends must be managed: Bart does not manage Power plant.
+    ("POST", "/memberships/{marge_place}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/remove/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # One's own place is one's own to leave, and nobody else's.
+    ("GET", "/memberships/{marge_place}/leave/", GONE, GONE, OK, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/leave/", GONE, GONE, SENT, GONE, GONE, LOGIN),
+    ("GET", "/memberships/restore/", WRONG, WRONG, WRONG, WRONG, WRONG, LOGIN),
+    # Without the signed offer there is nothing to undo, see the tests of that page.
+    ("POST", "/memberships/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # What happened.
     ("GET", "/devices/{kitchen}/events/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -209,6 +255,10 @@ TABLE: list[Row] = [
     ("GET", "/registration-keys/{key}/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/registration-keys/{key}/show/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/registration-keys/{key}/show/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/edit/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/edit/ label=Attic", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/labels/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/labels/ sheet=a4-24 count=3", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/registration-keys/{key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/registration-keys/{key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/registration-keys/{key}/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -238,7 +288,8 @@ def _outcome(browser: Client, method: str, address: str, data: dict[str, str]) -
 
 
 OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account")
-PUBLIC = {"invitation", "set_language"}  # The link in the mail and the choice of a language have tests of their own.
+# The link in the mail and the choice of a language have tests of their own.
+PUBLIC = {"invitation", "invitation_ask", "invitation_asked", "set_language"}
 
 
 def _our_routes() -> dict[str, str]:
