@@ -18,7 +18,7 @@ from channels.models import RenewalPolicy
 from devices.delete_organization import delete_organization
 from devices.forms import DeleteOrganizationForm
 from devices.from_above import rules_for
-from devices.models import Device, RegistrationKey
+from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationKey
 from devices.moving import change_by_moving, move_organization
 from devices.organizations import tree_below, trees_of
 from devices.readings import readings_of
@@ -159,7 +159,7 @@ def delete(request: PersonRequest, pk: int) -> HttpResponse:
         organization=doomed,
         user=request.user,
         holds=holds,
-        has_things=any(holds[kind] for kind in ("devices", "registration_keys", "organizations")),
+        has_things=any(holds[kind] for kind in ("devices", "newcomers", "registration_keys", "organizations")),
         has_people=bool(holds["people"]),
     )
     if form.is_valid():
@@ -188,6 +188,8 @@ def delete(request: PersonRequest, pk: int) -> HttpResponse:
 def _what_it_holds(organization: Organization) -> dict[str, int]:
     return {
         "devices": Device.objects.filter(organization=organization).count(),
+        "newcomers": PendingDevice.objects.filter(organization=organization).count()
+        + ExpectedDevice.objects.filter(organization=organization).count(),
         "registration_keys": RegistrationKey.objects.filter(organization=organization).count(),
         "organizations": Organization.objects.filter(parent=organization).count(),
         "people": organization.memberships.count(),
@@ -197,6 +199,11 @@ def _what_it_holds(organization: Organization) -> dict[str, int]:
 
 def _consequences(organization: Organization, holds: dict[str, int]) -> list[str]:
     devices = ngettext("{count} device", "{count} devices", holds["devices"])
+    newcomers = ngettext(
+        "{count} device that is expected or at the door",
+        "{count} devices that are expected or at the door",
+        holds["newcomers"],
+    )
     keys = ngettext("{count} registration key", "{count} registration keys", holds["registration_keys"])
     below = ngettext("{count} organization below it", "{count} organizations below it", holds["organizations"])
     people = ngettext("{count} person", "{count} people", holds["people"])
@@ -209,6 +216,7 @@ def _consequences(organization: Organization, holds: dict[str, int]) -> list[str
         sentence.format(count=holds[kind])
         for kind, sentence in {
             "devices": devices,
+            "newcomers": newcomers,
             "registration_keys": keys,
             "organizations": below,
             "people": people,

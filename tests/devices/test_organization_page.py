@@ -259,7 +259,9 @@ def test_what_came_in_since_the_question_was_asked_is_not_lost(
     attic = tree.create_below(simpsons.home, "Attic")
     monkeypatch.setattr(
         "devices.views_organizations._what_it_holds",
-        lambda _: dict.fromkeys(("devices", "registration_keys", "organizations", "people", "invitations"), 0),
+        lambda _: dict.fromkeys(
+            ("devices", "newcomers", "registration_keys", "organizations", "people", "invitations"), 0
+        ),
     )
     device = DeviceFactory(organization=attic)
     answer = as_homer.post(at(attic, "delete/"))
