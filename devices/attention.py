@@ -147,7 +147,11 @@ def _registration_keys(user: User, now: datetime) -> Iterator[Matter]:
 def _invitations(user: User, now: datetime) -> Iterator[Matter]:
     old = access.managed_invitations(user).pending().filter(expires_at__lte=now).select_related("organization")
     for invitation in old.order_by("expires_at")[:NAMED]:
-        said = _("{who} has not answered the invitation to {place} in time.")
+        said = (
+            _("{who} has opened the invitation to {place} too late, and asks for a new one.")
+            if invitation.asked_at
+            else _("{who} has not answered the invitation to {place} in time.")
+        )
         who = invitation.full_name or invitation.email
         yield Matter(
             "wait",

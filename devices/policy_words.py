@@ -15,7 +15,7 @@ from devices.spans import DAY, day, span
 
 def in_words(policy: RenewalPolicy) -> list[str]:
     """Return what the policy says, a sentence for each part of it."""
-    said = [_write_keys(policy), *_instead(policy), _registration_keys(policy), _read_keys(policy)]
+    said = intervals(policy)
     said.append(_("An old key stays good beside the new one for {span} at most.").format(span=span(policy.overlap)))
     if policy.quiet_from is not None and policy.quiet_until is not None:
         quiet = _("Nothing is renewed between {begin} and {end} ({zone}).")
@@ -25,6 +25,11 @@ def in_words(policy: RenewalPolicy) -> list[str]:
     if policy.paused:
         said.append(_("Renewals are paused here and below."))
     return said
+
+
+def intervals(policy: RenewalPolicy) -> list[str]:
+    """Return how often what is renewed, a sentence for each kind of key."""
+    return [_write_keys(policy), *_instead(policy), _registration_keys(policy), _read_keys(policy)]
 
 
 def _write_keys(policy: RenewalPolicy) -> str:
