@@ -91,7 +91,7 @@ TABLE: list[Row] = [
     ("GET", "/devices/list/move/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("POST", "/devices/list/move/ devices={kitchen} organization={plant}", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/", OK, OK, OK, OK, OK, LOGIN),
-    ("POST", "/account/ given_name=X", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/account/ given_name=X language=de time_zone=browser", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/shown/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/account/log-ins/", OK, OK, OK, OK, OK, LOGIN),
     ("POST", "/account/log-ins/", SENT, SENT, SENT, SENT, SENT, LOGIN),
