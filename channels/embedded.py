@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from channels.compiled import CompiledQuery
 from channels.markers import with_marker
-from channels.platform import reading
+from channels.platform import history, reading
+from channels.platform.errors import MomentTaken, QuotaUsedUp
 from channels.platform.models import FIELDS, Account, ApiKey, Channel, ChannelLimit, Latest
 from channels.platforms import (
     BadAccountKey,
@@ -20,6 +22,7 @@ from channels.platforms import (
     ChannelLimitReached,
     Entry,
     Feed,
+    FileRefused,
     KeyUse,
     NoAccess,
     NoSuchChannel,
@@ -39,6 +42,7 @@ class Embedded:
     can_add_read_keys = True
     can_renew_account_keys = True
     can_tell_key_use = True
+    can_import = True
 
     def validate_account(self, account_key: str) -> None:
         """Return quietly if the key belongs to an account, else raise BadAccountKey."""
@@ -133,11 +137,7 @@ class Embedded:
         end: datetime | None = None,
     ) -> Feed:
         """Return the newest `results` (at most 8000) entries, oldest first. Raises NoAccess."""
-        channel = Channel.objects.filter(number=number).first()
-        if channel is None:
-            raise NoSuchChannel(f"There is no channel {number}.")
-        if not reading.may_read(channel, read_key):
-            raise NoAccess(f"Channel {number} is private and the key does not read it.")
+        channel = _readable(number, read_key)
         part = reading.Window(max(0, min(results, reading.MOST_RESULTS)), start, end or timezone.now())
         entries = [
             Entry(row[1], row[0], {n: value for n, value in zip(FIELDS, row[2:], strict=True) if value is not None})
@@ -157,6 +157,20 @@ class Embedded:
             for latest in found
             if latest.last_entry_at
         }
+
+    def export_csv(self, number: int, *, read_key: str) -> Iterator[str]:
+        """Yield all of the channel's history as lines of CSV, oldest first."""
+        yield from history.as_csv(_readable(number, read_key), UTC)
+
+    def import_csv(self, account_key: str, number: int, file: bytes, *, zone: tzinfo) -> int:
+        """Add the entries of a CSV file, all of them or none. Raises FileRefused."""
+        channel = _channel(account_key, number)
+        try:
+            return history.add(channel, file, zone=zone, now=timezone.now())
+        except (history.CannotRead, MomentTaken) as problem:
+            raise FileRefused(str(problem)) from None
+        except QuotaUsedUp:
+            raise FileRefused(_("These are more entries than the account's plan allows in a year.")) from None
 
     @property
     def update_url(self) -> str:
@@ -181,6 +195,15 @@ def _account(key: str) -> Account:
     if found is None:
         raise BadAccountKey("The platform does not know the account key.")
     return Account.from_db(DEFAULT_DB_ALIAS, _ACCOUNT, found)
+
+
+def _readable(number: int, read_key: str) -> Channel:
+    channel = Channel.objects.filter(number=number).first()
+    if channel is None:
+        raise NoSuchChannel(f"There is no channel {number}.")
+    if not reading.may_read(channel, read_key):
+        raise NoAccess(f"Channel {number} is private and the key does not read it.")
+    return channel
 
 
 def _channel(account_key: str, number: int) -> Channel:

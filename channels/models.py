@@ -32,6 +32,7 @@ class PlatformAccount(models.Model):
         UNVERIFIED = "unverified", _("not yet verified")
         VERIFIED = "verified", _("verified")
         REFUSED = "refused", _("refused by the platform")
+        FULL = "full", _("good, but no channel is left")
 
     organization = models.OneToOneField(
         Organization, on_delete=models.PROTECT, related_name="platform_account", verbose_name=_("customer")
@@ -68,7 +69,8 @@ class PlatformAccount(models.Model):
         except BadAccountKey:
             self.record_check(self.State.REFUSED)
         else:
-            self.record_check(self.State.VERIFIED)
+            # Whether a channel is left now, only the next one that is created can tell.
+            self.record_check(self.State.FULL if self.state == self.State.FULL else self.State.VERIFIED)
 
     def replace_key(self, key: str) -> None:
         """Store another account key, which the platform has not been asked about yet. An unsaved account is saved."""

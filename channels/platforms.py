@@ -6,9 +6,9 @@ platform *can* do, never which one it is. All keys are plain text here; encrypti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 from django.conf import settings
@@ -48,6 +48,10 @@ class NotUnderstood(PlatformError):
 
 class CannotDo(PlatformError):
     """The operation does not exist on this platform; see its `can_…` attributes."""
+
+
+class FileRefused(PlatformError):
+    """A file of history is not stored. The text is for the person who sent it: what is wrong, and in which line."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ class Platform(Protocol):
     can_add_read_keys: bool
     can_renew_account_keys: bool
     can_tell_key_use: bool
+    can_import: bool
 
     def validate_account(self, account_key: str) -> None:
         """Return quietly if the key belongs to an account, else raise BadAccountKey."""
@@ -163,6 +168,18 @@ class Platform(Protocol):
 
     def last_entries(self, read_keys: Mapping[int, str]) -> dict[int, Entry]:
         """Return the last entry of each channel number in `read_keys`; those that have none are left out."""
+
+    def export_csv(self, number: int, *, read_key: str) -> Iterator[str]:
+        """Yield all of the channel's history as lines of CSV: a line that names the columns, then one an entry.
+
+        Held in memory in part only, however much it is. Raises NoAccess, as the others, when the first line is taken.
+        """
+
+    def import_csv(self, account_key: str, number: int, file: bytes, *, zone: tzinfo) -> int:
+        """Add the entries of such a file, and return how many they were: all of them, or none.
+
+        Moments without a zone are read in `zone`. Raises FileRefused, CannotDo.
+        """
 
     @property
     def update_url(self) -> str:

@@ -7,8 +7,8 @@ the answers under tests/channels/answers/.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, NoReturn
 from urllib.parse import urlencode
 
@@ -26,6 +26,7 @@ from channels.platforms import (
     PlatformError,
     RemoteChannel,
 )
+from channels.thingspeak_history import csv_lines
 from channels.thingspeak_http import ANSWERS_WITHIN, Answer, Line, is_sendable, not_now, not_understood
 from channels.thingspeak_reading import Reader
 
@@ -48,6 +49,8 @@ class ThingSpeak:
     can_add_read_keys = False
     can_renew_account_keys = False
     can_tell_key_use = False
+    # It can on its own pages; by API a file would take hours: 960 entries every 15 seconds.
+    can_import = False
 
     def __init__(self, url: str, line: Line | None = None) -> None:
         self.url = url.rstrip("/")
@@ -176,6 +179,14 @@ class ThingSpeak:
         Those out of reach are left out too, or some minutes old; the page does not wait long for them.
         """
         return self._reader.last_entries(read_keys)
+
+    def export_csv(self, number: int, *, read_key: str) -> Iterator[str]:
+        """Yield all of the channel's history as lines of CSV, newest first: see `channels.thingspeak_history`."""
+        return csv_lines(lambda results, end: self.read_feed(number, read_key=read_key, results=results, end=end))
+
+    def import_csv(self, account_key: str, number: int, file: bytes, *, zone: tzinfo) -> int:
+        """Raise CannotDo: history is imported on the channel's page, Data Import / Export."""
+        raise CannotDo("History is imported on ThingSpeak's own pages.")
 
     @property
     def update_url(self) -> str:

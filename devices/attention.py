@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -52,7 +52,9 @@ def matters_for(user: User, now: datetime) -> list[Matter]:
 
 def _accounts(user: User) -> Iterator[Matter]:
     accounts = PlatformAccount.objects.filter(organization__in=access.managed_organizations(user))
-    for account in accounts.exclude(state=PlatformAccount.State.VERIFIED).select_related("organization").defer("key"):
+    waiting = Device.objects.filter(customer=OuterRef("organization"), channel__isnull=True)
+    accounts = accounts.exclude(state=PlatformAccount.State.VERIFIED).annotate(is_waited_for=Exists(waiting))
+    for account in accounts.select_related("organization").defer("key"):
         url = reverse("platform_account", args=[account.organization_id])
         names = {"platform": account.get_platform_display(), "customer": account.organization.name}
         if account.state == PlatformAccount.State.REFUSED:
@@ -62,6 +64,13 @@ def _accounts(user: User) -> Iterator[Matter]:
             yield Matter(
                 "bad", gettext_lazy("Account refused"), said.format(**names), url, gettext_lazy("Enter the new key")
             )
+        elif account.state == PlatformAccount.State.FULL:
+            if account.is_waited_for:  # Else nobody has asked since the last device got its channel or was deleted.
+                said = _(
+                    "{platform}: the account of {customer} has no channel left, and a new device waits for one. Delete "
+                    "a channel that nobody needs or get a larger account; the device then goes on by itself."
+                )
+                yield Matter("bad", gettext_lazy("No channel left"), said.format(**names), url)
         else:
             said = _(
                 "{platform} could not be asked yet about the account key of {customer}. It is tried again by itself."

@@ -49,8 +49,13 @@ def last_values(devices: Sequence[Device]) -> LastValues:
 
 def feed_of(channel: Channel, *, results: int, start: datetime | None = None, end: datetime | None = None) -> Feed:
     """Return the newest `results` entries, oldest first. Raises PlatformError, NoAccess if the portal has no key."""
+    platform = channel.account.on_platform
+    return platform.read_feed(channel.number, read_key=portal_key(channel), results=results, start=start, end=end)
+
+
+def portal_key(channel: Channel) -> str:
+    """Return the key with which the portal itself reads the channel. Raises NoAccess if it has none."""
     key = ChannelKey.objects.of_the_portal().filter(channel=channel).order_by("pk").last()
     if key is None:
         raise NoAccess(f"The portal has no read key for channel {channel.number}.")
-    platform = channel.account.on_platform
-    return platform.read_feed(channel.number, read_key=key.value, results=results, start=start, end=end)
+    return key.value

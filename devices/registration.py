@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from django.utils import timezone
 from channels.compiled import CompiledQuery, CompiledUpdate, insert
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import BadAccountKey, ChannelLimitReached, OutOfReach, Platform, PlatformError, RemoteChannel
+from channels.turns import turn_to_write
 from devices import known
 from devices.errors import KeyNotGood, PolicyRefuses, TryLater
 from devices.known import KnownDevice
@@ -48,7 +49,7 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
     platform = account.on_platform
     lease = uuid.uuid4()
     if without_channel is None:
-        with transaction.atomic() if platform.is_in_our_database else nullcontext():
+        with _in_one(platform):
             device, is_new = _claim(key, serial, lease, _lease_length(platform))
             # There is nothing to be found: the device's marker is a moment old.
             refusal = _create_channel(device, account, platform, lease) if is_new else None
@@ -67,6 +68,16 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
     if found := known.find(lookup=lookup, serial=serial):
         return found
     raise TryLater("The device is being registered by another request at the moment.", retry_after=2)
+
+
+@contextmanager
+def _in_one(platform: Platform) -> Iterator[None]:
+    """Make one transaction of what follows, where the platform's rows are in our own database."""
+    if not platform.is_in_our_database:
+        yield
+        return
+    with turn_to_write(), transaction.atomic():
+        yield
 
 
 def _in_order(model: type[Model], *names: str) -> tuple[str, ...]:
@@ -190,6 +201,7 @@ def _refusal(error: PlatformError, account: PlatformAccount) -> Refusal:
     if isinstance(error, OutOfReach):
         return TryLater("The channel platform is out of reach. Nothing is lost: try again.", error.retry_after)
     if isinstance(error, ChannelLimitReached):
+        account.record_check(PlatformAccount.State.FULL)
         return PolicyRefuses(
             "The organization's account on the channel platform has no channel left. "
             "Its manager must delete one there or get a larger account."

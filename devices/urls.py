@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from devices import views, views_keys, views_manage, views_organizations, views_program_keys
+from devices import views, views_history, views_keys, views_manage, views_organizations, views_program_keys
 
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("devices/<int:pk>/read-key/", views.read_key, name="device_read_key"),
     path("devices/<int:pk>/feed.json", views.feed, name="device_feed"),
     path("devices/<int:pk>/values/", views.values, name="device_values"),
+    path("devices/<int:pk>/history/", views_history.history_of, name="device_history"),
+    path("devices/<int:pk>/history.csv", views_history.history_csv, name="device_history_csv"),
     path("devices/<int:pk>/program-keys/", views_program_keys.program_keys_of, name="device_program_keys"),
     path(
         "devices/<int:pk>/program-keys/<int:key>/revoke/",

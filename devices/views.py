@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -25,7 +26,7 @@ from devices.latest import FIELD, feed_of
 from devices.models import Device
 from devices.readings import UNIT, as_people_read_it, readings_of
 from orgs import access
-from orgs.http import PersonRequest, breadcrumbs, note
+from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note
 
 CARDS_A_PAGE = 12
 ROWS_A_PAGE = 50
@@ -74,7 +75,8 @@ def device_list(request: PersonRequest) -> HttpResponse:
     """The same devices as rows, to be searched, sorted, and moved many at once."""
     found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now())
     managed = set(access.managed_organizations(request.user).values_list("pk", flat=True))
-    context = {"found": found, "managed": managed, "columns": _columns(request, found.order)}
+    path: list[Breadcrumb] = [{"label": _("My devices"), "url": reverse("dashboard")}, {"label": _("As a list")}]
+    context = {"found": found, "managed": managed, "columns": _columns(request, found.order), "breadcrumbs": path}
     if managed:
         context["move_form"] = MoveManyForm(user=request.user)
     return render(request, "devices/list.html", context)

@@ -72,6 +72,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("DEFAULT_FROM_EMAIL", "str", "Smart Widgets <keys@localhost>", "Sender of the portal's mail."),
     Setting(
+        "STATIC_ROOT",
+        "str",
+        "var/static",
+        "Where `collectstatic` puts what browsers load, and the portal serves it from with DEBUG off.",
+    ),
+    Setting(
         "STAFF_NEED_SECOND_FACTOR",
         "str",
         "auto",

@@ -13,7 +13,8 @@ from channels.platform.errors import BAD_REQUEST, TOO_LARGE, ApiError, MomentTak
 from channels.platform.models import FIELDS, Channel, Latest
 from channels.platform.parameters import as_text
 from channels.platform.values import EntryValues
-from channels.platform.writing import Written, adapt, advance, note_use, spend
+from channels.platform.writing import Step, Written, adapt, advance, note_use, spend
+from channels.turns import turn_to_write
 
 MOST_ENTRY_BYTES = 3000
 _LAST = ("status", "latitude", "longitude", "elevation")
@@ -39,11 +40,18 @@ def write_many(key: str, channel: Channel, rows: Sequence[Row], *, now: datetime
             if name not in _LAST and name not in newest:
                 newest[name] = (columns[name], before, moment)
     last_at, last = entries[-1]
-    with transaction.atomic(), connection.cursor() as cursor:
-        number, last_id, noted, key_is_retiring = advance(
-            cursor, key, count=len(entries), last={name: last.get(name) for name in _LAST}, fields=newest,
-            last_at=last_at, now=now, bulk=True, channel_number=channel.number,
-        )  # fmt: skip
+    step = Step(
+        key,
+        count=len(entries),
+        last={name: last.get(name) for name in _LAST},
+        fields=newest,
+        last_at=last_at,
+        now=now,
+        bulk=True,
+        channel_number=channel.number,
+    )
+    with turn_to_write(), transaction.atomic(), connection.cursor() as cursor:
+        number, last_id, noted, key_is_retiring = advance(cursor, step)
         insert_many(cursor, number, last_id - len(entries) + 1, entries)
         spend(cursor, number, len(entries), now)
         if noted:

@@ -85,4 +85,4 @@ class QuotaUsedUp(Refusal):
 
 
 class MomentTaken(Refusal):
-    """The channel already has an entry of that moment."""
+    """The channel already has an entry of that moment. The text, if there is one, says which."""

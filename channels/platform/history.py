@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
-from channels.platform import times, values
+from channels.platform import answers, times, values
 from channels.platform.bulk import insert_many
-from channels.platform.errors import ApiError, Refusal
+from channels.platform.errors import ApiError, MomentTaken, Refusal
 from channels.platform.models import FIELDS, Channel, Entry, Latest
 from channels.platform.reading import Row
 from channels.platform.writing import spend
 
 MOST_ENTRIES = 100_000
 _BATCH = 2000
+_ASKED_AT_ONCE = 500
 _EXTRAS = ("latitude", "longitude", "elevation", "status")
 _COLUMNS = (*(f"field{n}" for n in FIELDS), *_EXTRAS)
+Line = tuple[datetime, Mapping[str, str], int]
+"""The moment, the columns, and the number of the line in the file."""
 
 
 class CannotRead(Refusal):
@@ -47,16 +52,32 @@ def everything(channel: Channel, names: Sequence[str]) -> Iterator[Row]:
         after = rows[-1][0]
 
 
+def as_csv(channel: Channel, zone: tzinfo) -> Iterator[str]:
+    """Yield the channel as lines of CSV, oldest first, as `add` reads it."""
+    names = columns_of(channel)
+    rows = ([times.spaced(row[0], zone), *row[1:]] for row in everything(channel, names))
+    yield from answers.csv_lines(["created_at", "entry_id", *names], rows)
+
+
 def add(channel: Channel, file: bytes, *, zone: tzinfo, now: datetime) -> int:
     """Add the entries of a CSV file to `channel` and return how many they were: all of them or none.
 
     The first line names the columns: `created_at` and any of field1…field8, latitude, longitude, elevation, status;
     others (an export's `entry_id`) are ignored. Entries get the next numbers of the channel. Moments without a zone
-    are read in `zone`. Raises CannotRead, MomentTaken, QuotaUsedUp.
+    are read in `zone`. Raises CannotRead and MomentTaken, which name the line, and QuotaUsedUp.
     """
-    entries = sorted(_read(file, zone), key=lambda entry: entry[0])
-    if not entries:
-        raise CannotRead("The file has no entries.")
+    lines = sorted(_read(file, zone), key=lambda line: line[0])
+    if not lines:
+        raise CannotRead(_("The file has no entries."))
+    _check_doubles(lines)
+    entries = [(moment, columns) for moment, columns, _line in lines]
+    try:
+        return _store(channel, entries, now)
+    except MomentTaken:
+        raise MomentTaken(_what_is_taken(channel, lines)) from None
+
+
+def _store(channel: Channel, entries: Sequence[tuple[datetime, Mapping[str, str]]], now: datetime) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         # The same row that every write locks: the numbers given out here have neither gaps nor doubles.
         latest = Latest.objects.select_for_update().get(channel=channel)
@@ -65,6 +86,26 @@ def add(channel: Channel, file: bytes, *, zone: tzinfo, now: datetime) -> int:
         _keep_latest(latest, entries, first_id)
         spend(cursor, channel.number, len(entries), now)
     return len(entries)
+
+
+def _check_doubles(lines: Sequence[Line]) -> None:
+    """Raise CannotRead if two lines, sorted by moment, have the same one."""
+    for (moment, _columns, line), (next_moment, _next_columns, next_line) in pairwise(lines):
+        if moment == next_moment:
+            said = _("Lines {first} and {second} are of the same moment, {moment}. Nothing was stored.")
+            first, second = sorted((line, next_line))
+            raise CannotRead(said.format(first=first, second=second, moment=times.spaced(moment, UTC)))
+
+
+def _what_is_taken(channel: Channel, lines: Sequence[Line]) -> str:
+    """Say which line is of a moment that the channel already has. There may be more of them."""
+    for start in range(0, len(lines), _ASKED_AT_ONCE):
+        some = {moment: line for moment, _columns, line in lines[start : start + _ASKED_AT_ONCE]}
+        found = Entry.objects.filter(channel=channel, created_at__in=some).order_by("created_at")
+        if taken := found.values_list("created_at", flat=True).first():
+            said = _("Line {line}: the channel already has an entry of {moment}. Nothing was stored.")
+            return said.format(line=some[taken], moment=times.spaced(taken, UTC))
+    return ""  # It was taken a moment ago, and is gone by now.
 
 
 def _keep_latest(latest: Latest, entries: Sequence[tuple[datetime, Mapping[str, str]]], first_id: int) -> None:
@@ -85,33 +126,37 @@ def _keep_latest(latest: Latest, entries: Sequence[tuple[datetime, Mapping[str, 
     latest.save()
 
 
-def _read(file: bytes, zone: tzinfo) -> Iterator[tuple[datetime, Mapping[str, str]]]:
+def _read(file: bytes, zone: tzinfo) -> Iterator[Line]:
     try:
         text = file.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise CannotRead("The file is not UTF-8 text.") from None
+        raise CannotRead(_("The file is not UTF-8 text.")) from None
     if "\0" in text:
-        raise CannotRead("The file has null characters in it.")
+        raise CannotRead(_("The file has null characters in it."))
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(lines, [])]
         if "created_at" not in header:
-            raise CannotRead("The first line must name the columns, created_at among them.")
+            raise CannotRead(_("The first line must name the columns, created_at among them."))
         for count, cells in enumerate(lines, 1):
             if count > MOST_ENTRIES:
-                raise CannotRead(f"There are more than {MOST_ENTRIES} entries. Split the file.")
+                raise CannotRead(_("There are more than {count} entries. Split the file.").format(count=MOST_ENTRIES))
             if cells:
                 yield _entry(dict(zip(header, cells, strict=False)), zone, lines.line_num)
     except csv.Error as problem:
-        raise CannotRead(f"Line {lines.line_num}: {problem}.") from None
+        raise CannotRead(_in_line(lines.line_num, f"{problem}.")) from None
 
 
-def _entry(sent: Mapping[str, str], zone: tzinfo, line: int) -> tuple[datetime, Mapping[str, str]]:
+def _entry(sent: Mapping[str, str], zone: tzinfo, line: int) -> Line:
     moment = times.parse(sent.get("created_at", ""), zone)
     if moment is None:
-        raise CannotRead(f"Line {line}: created_at cannot be read. Nothing was stored.")
+        raise CannotRead(_in_line(line, _("created_at cannot be read.")))
     try:
         columns = values.read({name: text for name, text in sent.items() if name in _COLUMNS}).columns
     except ApiError as problem:
-        raise CannotRead(f"Line {line}: {problem.details} Nothing was stored.") from None
-    return moment, columns
+        raise CannotRead(_in_line(line, problem.details)) from None
+    return moment, columns, line
+
+
+def _in_line(line: int, problem: str) -> str:
+    return _("Line {line}: {problem} Nothing was stored.").format(line=line, problem=problem)

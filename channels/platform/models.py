@@ -89,8 +89,10 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
 
         Raises ChannelLimit if the account's plan does not allow another one.
         """
-        with transaction.atomic():
-            if limit := account.plan.channels:
+        limit = account.plan.channels
+        # Without a limit nothing is refused here, and whoever has a transaction needs no savepoint in it.
+        with transaction.atomic(savepoint=bool(limit)):
+            if limit:
                 # Two requests at once must not both take the last place.
                 Account.objects.select_for_update().get(pk=account.pk)
                 if account.channels.count() >= limit:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
+from django.utils.translation import gettext as _
+
 from channels.platform.errors import BAD_REQUEST, ApiError
 from channels.platform.models import FIELDS
 
@@ -51,7 +53,7 @@ def _text(name: str, value: str, address: str) -> str:
     if value[-1] in "nr\n\r":
         value = _LINE_END.sub("", value)
     if len(value) > MOST_TEXT_BYTES // 4 and len(value.encode()) > MOST_TEXT_BYTES:
-        raise ApiError(BAD_REQUEST, f"{name} is longer than {MOST_TEXT_BYTES} bytes.")
+        raise ApiError(BAD_REQUEST, _("{name} is longer than {most} bytes.").format(name=name, most=MOST_TEXT_BYTES))
     return address if address and value.upper() == "IP_ADDRESS" else value
 
 
@@ -63,9 +65,9 @@ def decimal_text(name: str, text: str, most: int | None) -> str:
     try:
         number = Decimal(text)
     except InvalidOperation:
-        raise ApiError(BAD_REQUEST, f"{name} is not a number.") from None
+        raise ApiError(BAD_REQUEST, _("{name} is not a number.").format(name=name)) from None
     if not number.is_finite() or abs(number) > (most or Decimal("1e9")):
-        raise ApiError(BAD_REQUEST, f"{name} is out of range.")
+        raise ApiError(BAD_REQUEST, _("{name} is out of range.").format(name=name))
     plain = f"{round(number, 10):f}"
     if "." in plain:
         plain = plain.rstrip("0")

@@ -6,6 +6,7 @@ documented for the hosted service is asserted here too, as far as reading goes.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from channels.platforms import (
     BadAccountKey,
     CannotDo,
     ChannelLimitReached,
+    FileRefused,
     NoAccess,
     NoSuchChannel,
     Platform,
@@ -369,3 +371,30 @@ def test_a_feed_has_name_labels_and_values_by_field(house: House) -> None:
 def test_the_last_entry_is_the_feeds_last(house: House) -> None:
     feed = house.platform.read_feed(house.number, read_key=house.read_key)
     assert house.platform.last_entries({house.number: house.read_key}) == {house.number: feed.entries[-1]}
+
+
+def test_all_of_the_history_comes_as_csv(platform: Platform, account: str) -> None:
+    made = create(platform, account)
+    write(made, TEN, field1="12")
+    write(made, TEN + timedelta(hours=1), field1='a "b", c', field2="7")
+    rows = csv.DictReader("".join(platform.export_csv(made.number, read_key=made.read_keys[0])).splitlines())
+    assert sorted((row["created_at"], row["entry_id"], row["field1"], row["field2"]) for row in rows) == [
+        ("2024-05-01 10:00:00 UTC", "1", "12", ""),
+        ("2024-05-01 11:00:00 UTC", "2", 'a "b", c', "7"),
+    ]
+    with pytest.raises(NoAccess):
+        next(platform.export_csv(made.number, read_key=UNKNOWN_KEY))
+
+
+def test_history_is_imported_where_the_platform_says_that_it_can(platform: Platform, account: str) -> None:
+    made = create(platform, account)
+    file = b"created_at,field1\n2024-05-01 10:00:00,12\n"
+    if not platform.can_import:
+        with pytest.raises(CannotDo):
+            platform.import_csv(account, made.number, file, zone=UTC)
+        return
+    assert platform.import_csv(account, made.number, file, zone=UTC) == 1
+    (entry,) = platform.read_feed(made.number, read_key=made.read_keys[0]).entries
+    assert entry.values == {1: "12"}
+    with pytest.raises(FileRefused, match="Line 2: the channel already has"):
+        platform.import_csv(account, made.number, file, zone=UTC)

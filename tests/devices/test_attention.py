@@ -64,6 +64,18 @@ def test_an_account_that_is_not_good_comes_first(simpsons: Cast, state: str, sen
     assert "kitchen" in second
 
 
+def test_an_account_without_a_channel_left_is_named_while_a_device_waits_for_one(simpsons: Cast) -> None:
+    account = PlatformAccount.objects.get(organization=simpsons.home)
+    account.record_check(PlatformAccount.State.FULL)
+    account.ask_platform()  # The key is good, which says nothing about channels.
+    assert told(simpsons.homer) == []
+    waiting = DeviceFactory(organization=simpsons.household, name="attic", channel=None)
+    (said,) = told(simpsons.homer)
+    assert "has no channel left" in said
+    waiting.delete()
+    assert told(simpsons.homer) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

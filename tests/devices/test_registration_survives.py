@@ -191,7 +191,9 @@ def test_an_account_without_a_free_channel_is_said_in_words(key: RegistrationKey
         response = ask(key)
     assert response.status_code == 409
     assert "no channel left" in response.json()["detail"]
+    assert PlatformAccount.objects.get().state == PlatformAccount.State.FULL
     assert ask(key).status_code == 200
+    assert PlatformAccount.objects.get().state == PlatformAccount.State.VERIFIED
 
 
 def test_a_refused_account_key_is_remembered_for_the_manager_and_mended_by_the_next_try(key: RegistrationKey) -> None:

@@ -111,6 +111,10 @@ TABLE: list[Row] = [
     ("POST", "/devices/{kitchen}/move/ organization={household}", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # Both ends must be managed: Bart does not manage Power plant.
     ("POST", "/devices/{kitchen}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    # Its history: all of it for whoever sees the device; a manager adds to it, and without a file is told so.
+    ("GET", "/devices/{kitchen}/history/", OK, OK, OK, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/history.csv", OK, OK, OK, GONE, GONE, LOGIN),
     # Keys for programs.
     ("GET", "/devices/{kitchen}/program-keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/ note=Shed", OK, OK, GONE, GONE, GONE, LOGIN),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from channels.platform import answers, history, times
+from channels.platform import answers, history
 from channels.platform.api import Call, endpoint
 from channels.platform.errors import BAD_REQUEST, CONFLICT, PAYMENT_REQUIRED, ApiError, MomentTaken, QuotaUsedUp
 
@@ -19,14 +16,7 @@ MOST_IMPORT_BYTES = 16 * 1024 * 1024
 def export(call: Call, number: int) -> HttpResponseBase:
     """GET /stream/channels/ID/feeds: every entry as CSV, oldest first, sent while it is read."""
     channel = call.readable_channel(number)
-    names = history.columns_of(channel)
-    zone = call.parameters.zone
-
-    def rows() -> Iterator[list[Any]]:
-        for row in history.everything(channel, names):
-            yield [times.spaced(row[0], zone), *row[1:]]
-
-    lines = answers.csv_lines(["created_at", "entry_id", *names], rows())
+    lines = history.as_csv(channel, call.parameters.zone)
     response = StreamingHttpResponse(lines, content_type=answers.CONTENT_TYPES["csv"])
     response["Content-Disposition"] = f'attachment; filename="channel-{number}.csv"'
     return response
@@ -42,8 +32,8 @@ def import_csv(call: Call, number: int) -> HttpResponseBase:
     text = file.read() if file is not None else call.parameters.body
     try:
         stored = history.add(channel, bytes(text), zone=call.parameters.zone, now=call.now)
-    except MomentTaken:
-        raise ApiError(CONFLICT) from None
+    except MomentTaken as taken:
+        return answers.error(ApiError(CONFLICT, str(taken)), "json")
     except QuotaUsedUp:
         raise ApiError(PAYMENT_REQUIRED) from None
     except history.CannotRead as problem:

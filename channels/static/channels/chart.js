@@ -1,4 +1,4 @@
-/* Draws charts of ThingSpeak feeds with uPlot (window.uPlot, loaded before this file).
+/* Draws charts of ThingSpeak feeds with uPlot. Loaded before this file: uPlot, chart-reading.js, chart-feed.js, chart-plot.js.
  *
  * Every element with `data-chart` and `data-feed-url` becomes a chart; also those that come into the page later.
  *
@@ -22,79 +22,29 @@
 (() => {
   "use strict";
 
+  const { ChartFeed, colour, finite, isLight, make, moment, plotOptions, written, zone } = window.keydistChart;
   const TEXTS = {
     loading: "Loading …",
     empty: "No values yet.",
     "no-access": "This channel is not public. To see its chart, a read key of the channel is needed.",
     offline: "The data cannot be reached right now. Trying again …",
   };
-  const NUMBER = /^\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*$/;
-  const COLOUR = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/i;
-  const DAY = 86400;
-  const MOST_POINTS = 8000;
-  const FETCH_TIMEOUT = 20_000;
   const charts = new Map();
-
-  const colour = (text) => (COLOUR.test(text || "") ? `#${text.replace("#", "")}` : null);
-
-  const number = (text) => {
-    if (typeof text === "number") return Number.isFinite(text) ? text : null;
-    if (typeof text !== "string" || !NUMBER.test(text)) return null;
-    const value = Number(text.replace(",", "."));
-    return Number.isFinite(value) ? value : null;
-  };
-
-  const finite = (text) => (text === undefined || text === "" || !Number.isFinite(Number(text)) ? null : Number(text));
-
-  /** Whether dark ink is readable on this colour (W3C's relative luminance, roughly). */
-  const isLight = (hex) => {
-    const full = hex.length === 4 ? hex.replace(/[0-9a-f]/gi, "$&$&") : hex;
-    const [r, g, b] = [1, 3, 5].map((i) => parseInt(full.slice(i, i + 2), 16) / 255);
-    return 0.2126 * r ** 2.2 + 0.7152 * g ** 2.2 + 0.0722 * b ** 2.2 > 0.3;
-  };
-
-  const zone = (name) => {
-    try {
-      return name ? new Intl.DateTimeFormat(undefined, { timeZone: name }).resolvedOptions().timeZone : undefined;
-    } catch {
-      return undefined; // An unknown zone: the viewer's own is the best guess.
-    }
-  };
-
-  /** The page's language, in the viewer's own kind of it: British dates for a British reader of English. */
-  const language = (() => {
-    const page = document.documentElement.lang || navigator.language;
-    return navigator.languages.find((name) => name.split("-")[0] === page.split("-")[0]) || page;
-  })();
-
-  /** A value as it was sent, but for the endless digits of an average. */
-  const written = (text) => {
-    const decimals = /[.,](\d{7,})$/.test(text);
-    return decimals ? String(Number(number(text).toFixed(4))).replace(".", text.includes(",") ? "," : ".") : text;
-  };
-
-  const make = (name, className, parent) => {
-    const element = document.createElement(name);
-    element.className = className;
-    parent.append(element);
-    return element;
-  };
 
   class Chart {
     constructor(element) {
-      this.element = element;
       const set = element.dataset;
-      this.field = `field${set.field || 1}`;
+      this.element = element;
       this.type = set.type || "line";
       if (set.step === "true" && this.type === "line") this.type = "step";
-      this.dynamic = set.dynamic === "true";
-      this.period = Math.max(1, Number(set.update) || 15) * 1000;
       this.zone = zone(set.timezone);
-      this.points = []; // [seconds, number or null, text, entry id], by time
-      this.failures = 0;
       this.stopping = new AbortController();
+      this.feed = new ChartFeed(element, (state) => {
+        if (state !== "offline") this.draw();
+        this.show(state);
+      });
       this.build();
-      this.load();
+      this.feed.load();
     }
 
     build() {
@@ -108,6 +58,7 @@
       this.plotBox = make("div", "chart-plot", this.frame);
       this.plotBox.tabIndex = 0;
       this.plotBox.setAttribute("role", "img");
+      this.plotBox.setAttribute("aria-label", set.title || set.yaxis || set.textLoading || TEXTS.loading);
       this.note = make("p", "chart-note", this.frame);
       this.note.setAttribute("role", "status");
       this.tip = make("div", "chart-tip", this.plotBox);
@@ -132,14 +83,12 @@
       this.resizing.observe(this.plotBox);
       this.plotBox.addEventListener("keydown", (event) => this.walk(event), { signal });
       this.plotBox.addEventListener("blur", () => this.point(null), { signal });
-      document.addEventListener("visibilitychange", () => document.hidden || this.hurry(), { signal });
-      window.addEventListener("online", () => this.hurry(), { signal });
       this.show("loading");
     }
 
     destroy() {
       this.stopping.abort();
-      clearTimeout(this.timer);
+      this.feed.stop();
       this.resizing.disconnect();
       this.plot?.destroy();
       this.frame.remove();
@@ -148,130 +97,18 @@
       charts.delete(this.element);
     }
 
-    // ---- data ----
-
-    /** The address to ask: all of the feed, or only what came after the last entry we have. */
-    address(onlyNew) {
-      const url = new URL(this.element.dataset.feedUrl, document.baseURI);
-      const last = this.lastId();
-      if (onlyNew && last) url.searchParams.set("start_entry_id", last + 1);
-      return url;
-    }
-
-    lastId() {
-      return this.points.reduce((most, point) => Math.max(most, point[3] || 0), 0);
-    }
-
-    async load(onlyNew = false) {
-      clearTimeout(this.timer);
-      if (!this.element.isConnected) return this.destroy();
-      this.loading = true;
-      let again = this.dynamic;
-      const asking = new AbortController();
-      const patience = setTimeout(() => asking.abort(), FETCH_TIMEOUT);
-      this.stopping.signal.addEventListener("abort", () => asking.abort(), { once: true, signal: asking.signal });
-      try {
-        const answer = await fetch(this.address(onlyNew), {
-          headers: { Accept: "application/json" },
-          credentials: "same-origin",
-          signal: asking.signal,
-        });
-        const body = answer.status < 500 ? await answer.text() : "";
-        if (answer.status >= 500 || answer.status === 429) throw new Error("later");
-        const feed = answer.ok ? JSON.parse(body) : null;
-        if (feed === null || !Array.isArray(feed.feeds)) {
-          this.points = [];
-          this.draw();
-          this.show("no-access");
-        } else {
-          again = this.take(feed, onlyNew) || again;
-        }
-        this.failures = 0;
-      } catch {
-        if (this.stopping.signal.aborted) return undefined;
-        this.failures += 1;
-        again = true;
-        this.show("offline");
-      } finally {
-        clearTimeout(patience);
-        this.loading = false;
-      }
-      if (again) {
-        const wait = this.failures ? Math.min(60_000, 2000 * 2 ** (this.failures - 1)) : this.period;
-        this.timer = setTimeout(() => (document.hidden ? (this.late = true) : this.load(this.failures === 0)), wait);
-      }
-      return undefined;
-    }
-
-    /** Look at once if we should have looked while nobody could see us. */
-    hurry() {
-      if (this.loading || !(this.late || this.failures)) return;
-      this.late = false;
-      this.load(this.failures === 0);
-    }
-
-    /** Take in a feed; returns whether it must be fetched again as a whole. */
-    take(feed, onlyNew) {
-      const known = onlyNew ? this.lastId() : 0;
-      if (known && feed.channel && feed.channel.last_entry_id < known) {
-        this.load(); // The channel was cleared: what we have is no longer there.
-        return false;
-      }
-      const fresh = [];
-      for (const entry of feed.feeds) {
-        const text = entry[this.field];
-        const value = number(text);
-        const seconds = Date.parse(entry.created_at) / 1000;
-        const isStep = entry.entry_id === undefined;
-        // A step of an average without values is a gap; an entry without a number is not there.
-        if (Number.isNaN(seconds) || (value === null && !isStep)) continue;
-        fresh.push([seconds, value, value === null ? "" : String(text).trim(), entry.entry_id || null]);
-      }
-      if (known && fresh.every((point) => point[3] !== null)) {
-        const had = new Set(this.points.map((point) => point[3]));
-        this.points.push(...fresh.filter((point) => !had.has(point[3])));
-      } else {
-        this.points = fresh;
-      }
-      this.points.sort((a, b) => a[0] - b[0]);
-      this.trim();
-      this.draw();
-      this.show(this.count() ? "ready" : "empty");
-      return false;
-    }
-
-    /** A living chart keeps as much as its address asks for: so many entries, so many days. */
-    trim() {
-      const asked = this.address(false).searchParams;
-      const results = finite(asked.get("results") ?? undefined);
-      const most = results === null ? (asked.has("days") || asked.has("start") ? MOST_POINTS : 100) : results;
-      const days = finite(asked.get("days") ?? undefined);
-      if (this.points.length && this.points[0][3] === null) return;
-      if (days) {
-        const since = Date.now() / 1000 - days * DAY;
-        this.points = this.points.filter((point) => point[0] >= since);
-      }
-      if (this.points.length > most) this.points = this.points.slice(this.points.length - most);
-    }
-
-    count() {
-      return this.points.filter((point) => point[1] !== null).length;
-    }
-
-    // ---- what is seen ----
-
     show(state) {
       const { element, note } = this;
       const key = `text${state.replace(/(^|-)(\w)/g, (_, __, letter) => letter.toUpperCase())}`;
       note.textContent = state === "ready" ? "" : element.dataset[key] || TEXTS[state];
-      note.classList.toggle("is-over", state === "offline" && this.count() > 0);
+      note.classList.toggle("is-over", state === "offline" && this.feed.count() > 0);
       element.dataset.chartState = state;
-      element.dataset.chartPoints = String(this.count());
+      element.dataset.chartPoints = String(this.feed.count());
       element.dispatchEvent(new CustomEvent("chart:state", { bubbles: true, detail: state }));
     }
 
     draw() {
-      const drawn = this.points.filter((point, i, all) => i === 0 || point[0] > all[i - 1][0]);
+      const drawn = this.feed.points.filter((point, i, all) => i === 0 || point[0] > all[i - 1][0]);
       this.drawn = drawn;
       const data = [drawn.map((point) => point[0]), drawn.map((point) => point[1])];
       this.plotBox.hidden = !drawn.length;
@@ -283,126 +120,15 @@
       const last = drawn.findLast((point) => point[1] !== null);
       const label = this.element.dataset.yaxis || this.element.dataset.title || "";
       if (last) {
-        this.plotBox.setAttribute("aria-label", `${label}: ${this.count()}, ${written(last[2])} – ${this.moment(last[0])}`);
+        this.plotBox.setAttribute("aria-label", `${label}: ${this.feed.count()}, ${written(last[2])} – ${moment(last[0], this.zone)}`);
       }
       if (this.plot) {
         this.plot.setData(data, !this.zoomed);
       } else {
         this.readColours();
-        this.plot = new window.uPlot(this.options(), data, this.plotBox);
+        this.plot = new window.uPlot(plotOptions(this), data, this.plotBox);
         this.touch(this.plot.over);
       }
-    }
-
-    options() {
-      const { uPlot } = window;
-      const set = this.element.dataset;
-      const across = this.type === "bar";
-      const bars = across || this.type === "column";
-      const low = finite(set.yaxismin);
-      const high = finite(set.yaxismax);
-      const font = "12px system-ui, sans-serif";
-      const { width, height } = this.size();
-      const roomy = width > 380 && height > 170;
-      const grid = { stroke: () => this.colours.grid, width: 1 };
-      const axis = { stroke: () => this.colours.soft, font, labelFont: font, labelSize: 20, grid, ticks: { show: false } };
-      const paths = {
-        spline: uPlot.paths.spline(),
-        step: uPlot.paths.stepped({ align: 1 }),
-        column: uPlot.paths.bars({ size: [0.8, 40], radius: 0.1 }),
-        bar: uPlot.paths.bars({ size: [0.8, 40], radius: 0.1 }),
-      };
-      return {
-        width,
-        height,
-        padding: [12, 24, roomy ? 0 : 2, 4],
-        legend: { show: false },
-        tzDate: (seconds) => {
-          const date = new Date(seconds * 1000);
-          return this.zone ? uPlot.tzDate(date, this.zone) : date;
-        },
-        scales: {
-          x: { time: true, ori: across ? 1 : 0, dir: across ? -1 : 1, range: (_, min, max) => this.range(min, max, bars) },
-          y: {
-            ori: across ? 0 : 1,
-            range: (_, min, max) => {
-              const free = uPlot.rangeNum(bars ? Math.min(min, 0) : min, bars ? Math.max(max, 0) : max, 0.1, true);
-              const ends = [low ?? free[0], high ?? free[1]];
-              return ends[0] < ends[1] ? ends : free;
-            },
-          },
-        },
-        axes: [
-          {
-            ...axis,
-            side: across ? 3 : 2,
-            space: across ? 34 : 76,
-            size: across ? 70 : 34,
-            label: roomy ? set.xaxis || null : null,
-            values: (_, splits, __, ___, step) => this.ticks(splits, step),
-          },
-          {
-            ...axis,
-            side: across ? 2 : 3,
-            space: across ? 60 : 34,
-            label: roomy ? set.yaxis || null : null,
-            size: (plot, values) => {
-              if (across) return 30;
-              const longest = (values || []).reduce((most, text) => Math.max(most, String(text ?? "").length), 1);
-              return Math.ceil(longest * 7 + 14);
-            },
-          },
-        ],
-        series: [
-          {},
-          {
-            stroke: () => this.colours.line,
-            fill: bars ? () => this.colours.line : undefined,
-            width: bars ? 0 : 2,
-            paths: paths[this.type],
-            // Single points where they lie far apart, and where there is only one to see.
-            points: { show: (plot, _, from, to) => !bars && to - from < plot.width / 24, size: 6, fill: () => this.colours.line },
-          },
-        ],
-        cursor: {
-          x: !across,
-          y: across,
-          points: { size: 9, fill: () => this.colours.line, stroke: () => this.colours.ground, width: 2 },
-          drag: { x: !across, y: across, setScale: true },
-        },
-        hooks: {
-          setCursor: [() => this.hover()],
-          setSelect: [(plot) => { this.zoomed = plot.select.width > 0 || plot.select.height > 0; }],
-          ready: [(plot) => plot.over.addEventListener("dblclick", () => { this.zoomed = false; })],
-        },
-      };
-    }
-
-    /** The time axis: never of no length, and with room for the first and the last bar. */
-    range(min, max, bars) {
-      // uPlot asks for years around a single value.
-      if (this.drawn.length === 1) return [this.drawn[0][0] - 300, this.drawn[0][0] + 300];
-      const room = bars ? ((max - min) / Math.max(1, this.drawn.length - 1)) * 0.6 : 0;
-      return [min - room, max + room];
-    }
-
-    ticks(splits, step) {
-      const format = (options) => new Intl.DateTimeFormat(language, { timeZone: this.zone, ...options });
-      const date = format(step >= 300 * DAY ? { year: "numeric" } : { day: "numeric", month: "short" });
-      if (step >= DAY) return splits.map((seconds) => date.format(seconds * 1000));
-      const time = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(step < 60 && { second: "2-digit" }) });
-      return splits.map((seconds, i) => {
-        const text = time.format(seconds * 1000);
-        const day = date.format(seconds * 1000);
-        const changed = i === 0 ? step >= 3600 : day !== date.format(splits[i - 1] * 1000);
-        if (!changed) return text;
-        return this.type === "bar" ? day : `${text}\n${day}`;
-      });
-    }
-
-    moment(seconds) {
-      return new Intl.DateTimeFormat(language, { timeZone: this.zone, dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" })
-        .format(seconds * 1000);
     }
 
     size() {
@@ -451,7 +177,7 @@
       }
       tip.replaceChildren();
       make("strong", "", tip).textContent = written(point[2]);
-      make("span", "", tip).textContent = this.moment(point[0]);
+      make("span", "", tip).textContent = moment(point[0], this.zone);
       tip.hidden = false;
       const across = this.type === "bar";
       const x = plot.over.offsetLeft + plot.valToPos(across ? point[1] : point[0], across ? "y" : "x");
@@ -514,7 +240,7 @@
     new MutationObserver(recolour).observe(document.documentElement, { attributeFilter: ["data-bs-theme", "class"] });
   };
 
-  window.keydistChart = { refresh: (element) => charts.get(element)?.load(true) };
+  window.keydistChart.refresh = (element) => charts.get(element)?.feed.load(true);
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
 })();

@@ -79,13 +79,7 @@
     if (branch) branch.hidden = !open;
   };
 
-  const closeMenu = (event) => {
-    const open = document.querySelector("details.menu[open]");
-    if (open && !open.contains(event.target)) open.open = false;
-  };
-
   document.addEventListener("click", (event) => {
-    closeMenu(event);
     const hit = event.target.closest("[data-copy], [data-hide-secret], [data-tree-toggle], [data-dismiss], [data-theme-choice], [data-print]");
     if (!hit) return;
     if (hit.dataset.copy) copy(hit);
@@ -96,14 +90,6 @@
       window.portalTheme.choose(hit.dataset.themeChoice);
       markTheme();
     } else if ("print" in hit.dataset) window.print();
-  });
-
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    const menu = document.querySelector("details.menu[open]");
-    if (!menu) return;
-    menu.open = false;
-    menu.querySelector("summary").focus();
   });
 
   // Passwords: a button to look at what was typed.

@@ -1,0 +1,88 @@
+"""Every page that there is: found by walking the url conf, with examples of their addresses out of the pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import urljoin, urlsplit
+
+from django.urls import Resolver404, URLPattern, URLResolver, get_resolver
+from playwright.sync_api import APIRequestContext, APIResponse
+
+NOT_PAGES = ("portal.device_urls",)
+"""What devices and programs call; the platform's pages have browser tests of their own."""
+NO_EXAMPLE = re.compile(
+    r"^admin/|"  # see test_admin
+    r"^accounts/confirm-email/|^accounts/password/reset/key/|^invitation|"  # links in mail, see the story
+    r"^accounts/2fa/(webauthn/keys|recovery-codes|totp/deactivate)/"  # need a second factor
+)
+"""Routes that no page links to, or that are walked elsewhere."""
+_LINK = re.compile(r"""\b(?:href|action|hx-get|hx-post)="([^"]+)\"""")
+_MOST_PAGES = 400
+Route = str
+
+
+def routes() -> list[Route]:
+    """Return the route of every page of the portal, as the url conf has it."""
+    return sorted({route for route in _walk(get_resolver().url_patterns, "") if not NO_EXAMPLE.match(route)})
+
+
+def _walk(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[Route]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern).removeprefix("^")
+        if not isinstance(pattern, URLResolver):
+            yield route
+        elif getattr(pattern.urlconf_name, "__name__", pattern.urlconf_name) not in NOT_PAGES:
+            yield from _walk(pattern.url_patterns, route)
+
+
+def route_of(address: str) -> Route | None:
+    """Return the route that an address has, None if it is none of ours."""
+    try:
+        return get_resolver().resolve(urlsplit(address).path).route.removeprefix("^")
+    except Resolver404:
+        return None
+
+
+def examples(request: APIRequestContext, base: str, starts: list[str]) -> dict[Route, str]:
+    """Return an address for every route that pages lead to, by following their links and the addresses of forms.
+
+    `request` is logged in as somebody. Nothing is sent but GET.
+    """
+    known = set(routes())
+    found: dict[Route, str] = {}
+    waiting = list(starts)
+    looked_at = 0
+    while waiting and looked_at < _MOST_PAGES:
+        address = waiting.pop(0)
+        route = route_of(address)
+        if route not in known or route in found or "logout" in route:
+            continue
+        found[route] = address
+        looked_at += 1
+        answer = request.get(urljoin(base, address), max_redirects=0)
+        if not is_page(answer):
+            continue
+        for link in _LINK.findall(answer.text()):
+            path = urlsplit(urljoin(urljoin(base, address), unescape(link)))
+            if path.netloc == urlsplit(base).netloc:
+                waiting.append(path.path)
+    for route in known - found.keys():
+        found[route] = _fill(route, found)
+    return found
+
+
+def _fill(route: Route, found: dict[Route, str]) -> str:
+    """Return an address for a route that nothing leads to: with the number of one that begins alike, else a guess."""
+    filled = "/" + route.removesuffix("$")
+    if start := re.match(r"[^<]*<int:pk>/", route):
+        alike = next((found[other] for other in sorted(found) if other.startswith(start[0])), "")
+        if number := re.match("/" + start[0].replace("<int:pk>", r"\d+"), alike):
+            filled = number[0] + filled.removeprefix("/" + start[0])
+    return re.sub(r"<[^>]+>", "1", filled)
+
+
+def is_page(answer: APIResponse) -> bool:
+    """Tell whether an answer is a page for people, and not data, a part of a page, a redirect, or a refusal of GET."""
+    return answer.status == 200 and answer.text().lstrip()[:15].lower() == "<!doctype html>"
