@@ -37,7 +37,7 @@ from orgs import invitations
 from orgs.audit import record
 from orgs.models import AuditEntry, Invitation, Membership, Organization, TreeNumber, User
 from portal.log_ins import LogIn
-from portal.models import OutboxMessage
+from portal.models import OutboxMessage, TakeOut
 from tests.conftest import Cast
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
 
@@ -48,7 +48,7 @@ SHOWN = [
 ]  # fmt: skip
 MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
-NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, ShownKey, LogIn]
+NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, ShownKey, LogIn, TakeOut]
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 

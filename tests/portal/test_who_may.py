@@ -19,7 +19,9 @@ from channels.models import ChannelKey
 from devices.models import RegistrationKey
 from orgs import invitations
 from orgs.models import Invitation, Membership, User
+from portal import take_outs
 from portal.log_ins import LogIn
+from portal.take_outs import TakeOut
 from tests.conftest import Cast
 from tests.factories import MembershipFactory, RegistrationKeyFactory
 
@@ -40,6 +42,7 @@ class Scene:
     invitation: Invitation
     bart_place: Membership
     log_in: LogIn
+    take_out: TakeOut
 
     def address(self, template: str) -> str:
         cast = self.cast
@@ -52,6 +55,7 @@ class Scene:
             "program": self.program_key.pk,
             "invitation": self.invitation.pk,
             "log_in": self.log_in.pk,
+            "take_out": self.take_out.pk,
         }
         return template.format(**names)
 
@@ -69,6 +73,7 @@ def scene(simpsons: Cast) -> Scene:
     return Scene(
         cast=simpsons,
         log_in=LogIn.objects.get(),
+        take_out=take_outs.ask_for(simpsons.marge),
         bart=place.user,
         bart_place=place,
         key=RegistrationKeyFactory(organization=simpsons.household),
@@ -95,6 +100,10 @@ TABLE: list[Row] = [
     ("GET", "/account/shown/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/account/log-ins/", OK, OK, OK, OK, OK, LOGIN),
     ("POST", "/account/log-ins/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/data/", OK, OK, OK, OK, OK, LOGIN),
+    # To the question for the password, then to a file of Marge's.
+    ("POST", "/account/data/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/data/{take_out}/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # A log-in of Marge's.
     ("GET", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
     ("POST", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
@@ -184,7 +193,7 @@ def _outcome(browser: Client, method: str, address: str, data: dict[str, str]) -
     return LOGIN if sent_to_login else answer.status_code
 
 
-OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account")
+OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account", "portal.views_data")
 PUBLIC = {"invitation", "set_language"}  # The link in the mail and the choice of a language have tests of their own.
 
 
