@@ -21,6 +21,7 @@ from channels import renewal
 from channels.errors import CannotRenew
 from channels.models import ALIVE, Channel, ChannelKey, PlatformAccount, Renewal
 from channels.platforms import PlatformError, platform_named
+from channels.sync import sync
 from channels.vault import CannotDecrypt
 from orgs.audit import address_of
 from orgs.models import Organization
@@ -92,7 +93,7 @@ class PlatformAccountAdmin(OperatorAdmin[PlatformAccount]):
     """Customers' accounts on the channel platform."""
 
     form = AccountForm
-    list_display = ("organization", "platform", "state", "checked_at", "channel_count", "created_at")
+    list_display = ("organization", "platform", "state", "checked_at", "synced_at", "channel_count", "created_at")
     list_display_links = ("organization",)
     list_filter = ("state", "platform", "checked_at")
     search_fields = ("organization__name", "organization__memberships__user__email", "channels__number__exact")
@@ -103,8 +104,8 @@ class PlatformAccountAdmin(OperatorAdmin[PlatformAccount]):
     secret_fields = ("key",)
     autocomplete_fields = ("organization",)
     fields = ("organization", "platform", "new_key")
-    readonly_fields = ("customer", "account_key", "state", "checked_at", "created_at", "channel_count")
-    actions = ("check_with_platform",)
+    readonly_fields = ("customer", "account_key", "state", "checked_at", "synced_at", "created_at", "channel_count")
+    actions = ("check_with_platform", "sync_with_platform")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlatformAccount]:
         channels = Channel.objects.filter(account=OuterRef("pk"))
@@ -113,7 +114,8 @@ class PlatformAccountAdmin(OperatorAdmin[PlatformAccount]):
     def get_fields(self, request: HttpRequest, obj: PlatformAccount | None = None) -> tuple[str, ...]:
         if obj is None:
             return self.fields
-        return ("customer", "platform", "account_key", "new_key", "state", "checked_at", "created_at", "channel_count")
+        first, *others = self.readonly_fields
+        return (first, "platform", others[0], "new_key", *others[1:])
 
     def get_readonly_fields(self, request: HttpRequest, obj: PlatformAccount | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "organization", "platform") if obj else self.readonly_fields
@@ -147,6 +149,17 @@ class PlatformAccountAdmin(OperatorAdmin[PlatformAccount]):
     def check_with_platform(self, request: HttpRequest, queryset: QuerySet[PlatformAccount]) -> None:
         for account in queryset[:AT_ONCE]:
             self._check(request, account)
+        say_if_too_many(self, request, queryset)
+
+    @admin.action(description=_("Sync with the platform"), permissions=["change"])
+    def sync_with_platform(self, request: HttpRequest, queryset: QuerySet[PlatformAccount]) -> None:
+        for account in queryset[:AT_ONCE]:
+            try:
+                done = sync(account, by=operator(request), address=address_of(request))
+            except (PlatformError, CannotDecrypt) as refusal:
+                self.message_user(request, f"{account}: {refusal}", messages.ERROR)
+                continue
+            self.message_user(request, f"{account}: {done.sentence}", messages.SUCCESS)
         say_if_too_many(self, request, queryset)
 
     @admin.display(description=_("customer"))

@@ -56,6 +56,12 @@ class Embedded:
         """Return a new key for the account; the old one is dead at once. Raises BadAccountKey."""
         return _account(account_key).renew_key()
 
+    def channels_left(self, account_key: str) -> int | None:
+        """Return how many more channels the account may have; None if its plan has no limit."""
+        account = _account(account_key)
+        limit = account.plan.channels
+        return max(0, limit - account.channels.count()) if limit else None
+
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
         fields = {f"field{n}": labels.get(n, "") for n in FIELDS}
@@ -126,6 +132,11 @@ class Embedded:
             channel__account=_account(account_key), channel__in=numbers, writes=True
         )
         return [KeyUse(key.channel_id, key.value, key.first_used_at, key.last_used_at) for key in keys]
+
+    def read_key_uses(self, account_key: str, number: int) -> list[KeyUse]:
+        """Return the use of each good read key of the channel."""
+        keys = _channel(account_key, number).api_keys.good_at(timezone.now()).filter(writes=False)
+        return [KeyUse(number, key.value, key.first_used_at, key.last_used_at) for key in keys]
 
     def read_feed(
         self,

@@ -33,6 +33,7 @@ class Finding(models.Model):
         FOREIGN_CHANNEL = "foreign_channel", _("channel without a device")
         KEY_KNOWN = "key_known", _("key known to a former member")
         CLONED = "cloned", _("two devices with one serial number")
+        NO_READ_KEY = "no_read_key", _("channel without a read key")
 
     account = models.ForeignKey(
         "channels.PlatformAccount", on_delete=models.CASCADE, related_name="findings", verbose_name=_("account")
@@ -56,6 +57,9 @@ class Finding(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("settled by"),
+    )
+    is_dismissed = models.BooleanField(
+        _("left alone"), default=False, help_text=_("Somebody knows of it and does not want to be told again.")
     )
 
     objects = FindingQuerySet.as_manager()
@@ -98,6 +102,10 @@ REMEDIES: dict[Finding.Kind, str | Promise] = {
         "A device asked with a state that it had left behind: either two devices have this serial number, or one was "
         "set back to an older copy. Give each device its own serial number and renew the write key."
     ),
+    Finding.Kind.NO_READ_KEY: _(
+        "Somebody has deleted every read key of the channel, so that nobody sees its measurements here. Log in to the "
+        "platform, open the channel's “API Keys” and add a read key. The portal notices it within minutes."
+    ),
 }
 
 
@@ -133,6 +141,9 @@ def notice(
     return True
 
 
-def settle(findings: FindingQuerySet, *, by: User | None = None) -> int:
-    """Close open findings, because somebody (`by`) did something or because they are no longer true."""
-    return findings.open().update(settled_at=timezone.now(), settled_by=by)
+def settle(findings: FindingQuerySet, *, by: User | None = None, dismiss: bool = False) -> int:
+    """Close open findings, because somebody (`by`) did something or because they are no longer true.
+
+    `dismiss`: it is still true, and shall not be reported again.
+    """
+    return findings.open().update(settled_at=timezone.now(), settled_by=by, is_dismissed=dismiss)

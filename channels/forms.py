@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -12,9 +15,13 @@ class AccountKeyForm(forms.Form):
     key = forms.CharField(
         label=_("New account API key"),
         max_length=64,
-        help_text=_("On thingspeak.com under My Profile: “User API Key”."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, is_thingspeak: bool) -> None:
+        super().__init__(data)
+        if is_thingspeak:
+            self.fields["key"].help_text = _("On thingspeak.com under My Profile: “User API Key”.")
 
     def clean_key(self) -> str:
         return str(self.cleaned_data["key"]).strip().upper()

@@ -6,6 +6,7 @@ Both platforms keep it in the metadata text, because that is all that ThingSpeak
 from __future__ import annotations
 
 import re
+import uuid
 
 _PREFIX = "keydist:"
 _MARK = re.compile(rf"(?<!\S){_PREFIX}(\S+)")
@@ -27,3 +28,8 @@ def with_marker(metadata: str | None, marker: str) -> str:
         raise ValueError("A marker has at most 200 characters and no blanks.")
     rest = _MARK.sub("", metadata or "").strip()
     return f"{rest} {_PREFIX}{marker}".strip() if marker else rest
+
+
+def marker_of(uid: uuid.UUID) -> str:
+    """Return the marker of the channel that is made for a device, or for its move to another channel."""
+    return f"keydist:{uid}"

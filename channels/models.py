@@ -1,23 +1,26 @@
-"""The customer's account on the channel platform, the channels there, and their keys."""
+"""The channels on the platform, and their keys."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from channels.chores import Chore as Chore  # These, too, are models of this app.
+from channels.accounts import PlatformAccount as PlatformAccount  # These, too, are models of this app.
+from channels.accounts import PlatformAccountQuerySet as PlatformAccountQuerySet
+from channels.chores import Chore as Chore
 from channels.errors import IllegalMove
 from channels.findings import Finding as Finding
 from channels.keys_shown import ShownKey as ShownKey
-from channels.platforms import BadAccountKey, Platform, platform_named
 from channels.renewal_models import Renewal as Renewal
 from channels.renewal_policy import RenewalPolicy as RenewalPolicy
+from channels.renewal_rounds import RenewalRound as RenewalRound
 from channels.vault import EncryptedTextField, keyed_hash
 from orgs.models import Organization
 
@@ -25,74 +28,36 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
 
-class PlatformAccount(models.Model):
-    """A customer's account on the channel platform; midPoint calls it the resource "ThingSpeak channels for …"."""
+class OwnChannelQuerySet(models.QuerySet["Channel"]):
+    """Channels, narrowed. (The platform has channels of its own, with a queryset of that name.)"""
 
-    class State(models.TextChoices):
-        UNVERIFIED = "unverified", _("not yet verified")
-        VERIFIED = "verified", _("verified")
-        REFUSED = "refused", _("refused by the platform")
-        FULL = "full", _("good, but no channel is left")
+    def still_there(self) -> Self:
+        """Return those that are not known to be deleted on the platform."""
+        return self.filter(gone_at__isnull=True)
 
-    organization = models.OneToOneField(
-        Organization, on_delete=models.PROTECT, related_name="platform_account", verbose_name=_("customer")
-    )
-    platform = models.CharField(
-        _("platform"), max_length=20, choices=[("embedded", _("built in")), ("thingspeak", "ThingSpeak")]
-    )
-    key = EncryptedTextField(_("account API key"))
-    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNVERIFIED)
-    checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
-    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
-
-    channels: RelatedManager[Channel]
-
-    class Meta:
-        verbose_name = _("platform account")
-        verbose_name_plural = _("platform accounts")
-
-    def __str__(self) -> str:
-        return f"{self.get_platform_display()}: {self.organization}"
-
-    @property
-    def on_platform(self) -> Platform:
-        """The platform that the account is on."""
-        return platform_named(self.platform)
-
-    def ask_platform(self) -> None:
-        """Ask the platform about the account key and remember what it says.
-
-        Raises OutOfReach or NotUnderstood when it says nothing; the state then stays as it was.
-        """
-        try:
-            self.on_platform.validate_account(self.key)
-        except BadAccountKey:
-            self.record_check(self.State.REFUSED)
-        else:
-            # Whether a channel is left now, only the next one that is created can tell.
-            self.record_check(self.State.FULL if self.state == self.State.FULL else self.State.VERIFIED)
-
-    def replace_key(self, key: str) -> None:
-        """Store another account key, which the platform has not been asked about yet. An unsaved account is saved."""
-        self.key, self.state, self.checked_at = key, self.State.UNVERIFIED, None
-        self.save(update_fields=None if self._state.adding else ["key", "state", "checked_at"])
-
-    def record_check(self, state: PlatformAccount.State) -> None:
-        """Remember what the platform said of the account key just now."""
-        self.state, self.checked_at = state, timezone.now()
-        self.save(update_fields=["state", "checked_at"])
+    def of_lines(self, lines: Collection[int]) -> Self:
+        """Return the channels of these lines; see `Channel.line`."""
+        return self.filter(Q(pk__in=lines) | Q(first__in=lines))
 
 
 class Channel(models.Model):
-    """One device's time series on the platform."""
+    """One device's time series on the platform, or a part of it: see `line`."""
 
     account = models.ForeignKey(
         PlatformAccount, on_delete=models.PROTECT, related_name="channels", verbose_name=_("account")
     )
     number = models.BigIntegerField(_("number"))
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    # Where write keys cannot be renewed, the device is moved to another channel. All of them know the first.
+    first = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="+")
+    left_at = models.DateTimeField(
+        _("left by its device"), null=True, blank=True, help_text=_("What is written there later is not its own.")
+    )
+    gone_at = models.DateTimeField(_("no longer on the platform"), null=True, blank=True)
 
     keys: RelatedManager[ChannelKey]
+
+    objects = OwnChannelQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("channel")
@@ -103,6 +68,18 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
+
+    def note_gone(self) -> None:
+        """Remember that the channel, which no device uses, is no longer on the platform, and neither are its keys."""
+        now = timezone.now()
+        with transaction.atomic():
+            Channel.objects.still_there().filter(pk=self.pk).update(gone_at=now)
+            self.keys.filter(state__in=ALIVE).update(state=KeyState.ENDED, ended_at=now)
+
+    @property
+    def line(self) -> int:
+        """What all channels that a device has had one after the other have in common: the first's primary key."""
+        return self.first_id or self.pk
 
     @property
     def organization(self) -> Organization:
@@ -200,6 +177,7 @@ class ChannelKey(models.Model):
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     valid_from = models.DateTimeField(_("good from"), default=timezone.now, null=True, blank=True)
+    # Of a current write key: from then on it may be over on the platform. See `channels.overdue`.
     valid_until = models.DateTimeField(_("good until"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     # As far as the platform tells, and to the minute.
@@ -256,6 +234,11 @@ class ChannelKey(models.Model):
     def holding(cls, value: str, **fields: object) -> ChannelKey:
         """Return an unsaved key with its hash."""
         return cls(value=value, value_hash=keyed_hash(value), **fields)
+
+    def doubt_from(self, moment: datetime | None) -> None:
+        """Note from when on the current key may be over on the platform, None: not as far as the portal knows."""
+        ChannelKey.objects.current().filter(pk=self.pk).update(valid_until=moment)
+        self.valid_until = moment
 
     def move_to(self, state: KeyState, *, at: datetime | None = None, until: datetime | None = None) -> bool:
         """Change the state in the database. Return False if somebody else was faster.

@@ -86,7 +86,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class KeyUse:
-    """When a write key of channel `number` was first and last used, to the minute. None: not yet."""
+    """When a key of channel `number` was first and last used, to the minute. None: not yet."""
 
     number: int
     key: str = field(repr=False)
@@ -122,6 +122,9 @@ class Platform(Protocol):
     def renew_account_key(self, account_key: str) -> str:
         """Return a new key for the account; the old one is dead at once. Raises CannotDo."""
 
+    def channels_left(self, account_key: str) -> int | None:
+        """Return how many more channels the account may have; None if there is no limit, or the platform hides it."""
+
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
 
@@ -155,6 +158,9 @@ class Platform(Protocol):
         Numbers of channels that the account does not have are passed over. Raises CannotDo.
         """
 
+    def read_key_uses(self, account_key: str, number: int) -> list[KeyUse]:
+        """Return the use of each good read key of the channel, to the hour. Raises CannotDo."""
+
     def read_feed(
         self,
         number: int,
@@ -187,6 +193,10 @@ class Platform(Protocol):
 
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""
+
+
+PLATFORMS = ("embedded", "thingspeak")
+"""The names that `platform_named` knows."""
 
 
 def platform_named(name: str) -> Platform:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from channels.errors import IllegalMove
+from channels.attempts import Attempt, to_be_tried
 
 
 class RenewalState(models.TextChoices):
@@ -32,9 +31,6 @@ RENEWAL_MOVES: dict[RenewalState, frozenset[RenewalState]] = {
     RenewalState.FAILED: frozenset(),
 }
 
-# How long to wait after each failed try; the last one from then on.
-AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
-
 
 class RenewalQuerySet(models.QuerySet["Renewal"]):
     """Renewals, narrowed."""
@@ -47,17 +43,17 @@ class RenewalQuerySet(models.QuerySet["Renewal"]):
         """Return those that are done or given up."""
         return self.exclude(state__in=OPEN)
 
+    def waiting(self) -> Self:
+        """Return those whose new key the platform has not made yet."""
+        return self.filter(state=RenewalState.STARTED)
+
     def overlapping(self) -> Self:
         """Return those whose old and new key are both good."""
         return self.filter(state=RenewalState.OVERLAP)
 
     def to_carry_out(self, at: datetime) -> Self:
         """Return those that wait for the platform and may be tried now."""
-        return self.filter(
-            Q(next_try_at__isnull=True) | Q(next_try_at__lte=at),
-            Q(leased_until__isnull=True) | Q(leased_until__lte=at),
-            state=RenewalState.STARTED,
-        )
+        return self.filter(to_be_tried(at))
 
     def to_finish(self, at: datetime) -> Self:
         """Return those whose old key can end: the device has the new one, or the deadline has passed."""
@@ -66,7 +62,7 @@ class RenewalQuerySet(models.QuerySet["Renewal"]):
         )
 
 
-class Renewal(models.Model):
+class Renewal(Attempt):
     """One replacement of a channel's write key.
 
     The row is there before the platform is asked: whoever finds it in the state STARTED asks the platform whether it
@@ -81,13 +77,8 @@ class Renewal(models.Model):
         FOUND = "found", _("the platform had a new key already")
         OVERRIDDEN = "overridden", _("the key was revoked instead")
 
-    class Trouble(models.TextChoices):
-        OUT_OF_REACH = "out_of_reach", _("The channel platform is out of reach. It is tried again.")
-        BAD_ACCOUNT_KEY = "bad_account_key", _("The channel platform refuses the account key. Enter the new one.")
-        NO_SUCH_CHANNEL = "no_such_channel", _("The channel is no longer on the platform.")
-        CHANNEL_LIMIT = "channel_limit", _("The account has no channel left. It is tried again.")
-        CANNOT = "cannot", _("The channel platform cannot do that.")
-        UNCLEAR = "unclear", _("The channel platform gave an answer that makes no sense. It is tried again.")
+    MOVES = RENEWAL_MOVES
+    OPEN = OPEN
 
     channel = models.ForeignKey(
         "channels.Channel", on_delete=models.CASCADE, related_name="renewals", verbose_name=_("channel")
@@ -102,6 +93,15 @@ class Renewal(models.Model):
         related_name="+",
         verbose_name=_("started by"),
         help_text=_("Nobody: the policy."),
+    )
+    round = models.ForeignKey(
+        "channels.RenewalRound",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="renewals",
+        verbose_name=_("round"),
+        help_text=_("Those that were started together."),
     )
     started_at = models.DateTimeField(_("started"), default=timezone.now)
     overlap = models.DurationField(_("transitional period"))
@@ -120,13 +120,7 @@ class Renewal(models.Model):
     )
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices, blank=True)
-    trouble = models.CharField(_("trouble"), max_length=15, choices=Trouble.choices, blank=True)
     reported_at = models.DateTimeField(_("reported to the managers"), null=True, blank=True)
-    tries = models.PositiveIntegerField(default=0, editable=False)
-    next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
-    # Who is asking the platform at the moment, until when nobody else may.
-    lease = models.UUIDField(null=True, blank=True, editable=False)
-    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = RenewalQuerySet.as_manager()
 
@@ -169,51 +163,7 @@ class Renewal(models.Model):
             return "platform"
         return "by_hand" if self.by else "by_policy"
 
-    def take_lease(self, length: timedelta) -> bool:
-        """Become the one who asks the platform, for `length`. Return False if somebody else is."""
-        now = timezone.now()
-        mine = uuid.uuid4()
-        taken = (
-            Renewal.objects.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now), pk=self.pk)
-            .filter(state=RenewalState.STARTED)
-            .update(lease=mine, leased_until=now + length, tries=F("tries") + 1)
-        )
-        if taken:
-            self.refresh_from_db()
-        return bool(taken)
-
-    def move_to(self, state: RenewalState, *, at: datetime | None = None, **changes: object) -> bool:
-        """Change the state in the database, with `changes` to other columns; the lease ends.
-
-        Return False if somebody else was faster, or has taken over the lease. Raises IllegalMove for a transition that
-        is not in `RENEWAL_MOVES`.
-        """
-        if state not in RENEWAL_MOVES[RenewalState(self.state)]:
-            raise IllegalMove(self.state, state)
-        changes |= {"state": state, "lease": None, "leased_until": None, "next_try_at": None}
-        if state not in OPEN:
-            changes["finished_at"] = at or timezone.now()
-        moved = Renewal.objects.filter(pk=self.pk, state=self.state, lease=self.lease).update(**changes)
-        if moved:
-            self.refresh_from_db()
-        return bool(moved)
-
-    def give_up(self, **changes: object) -> None:
-        """End a renewal that is STARTED, whoever has the lease."""
-        Renewal.objects.filter(pk=self.pk, state=RenewalState.STARTED).update(
-            state=RenewalState.FAILED,
-            finished_at=timezone.now(),
-            lease=None,
-            leased_until=None,
-            next_try_at=None,
-            **changes,
-        )
-        self.refresh_from_db()
-
-    def put_off(self, trouble: Renewal.Trouble, *, at_least: timedelta = timedelta(0)) -> None:
-        """Give the lease back and try again later, after the platform has had at least that time."""
-        wait = max(AGAIN[0 if self.urgent else min(self.tries, len(AGAIN)) - 1], at_least)
-        Renewal.objects.filter(pk=self.pk, state=RenewalState.STARTED, lease=self.lease).update(
-            lease=None, leased_until=None, next_try_at=timezone.now() + wait, trouble=trouble
-        )
-        self.refresh_from_db()
+    @property
+    def is_urgent(self) -> bool:
+        """Also where the old key may be over on the platform, and the new one is not known here."""
+        return self.urgent or (self.deadline is not None and self.deadline <= timezone.now())

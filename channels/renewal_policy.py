@@ -104,6 +104,11 @@ class RenewalPolicy(models.Model):
         default=Instead.REMIND,
         help_text=_("ThingSpeak renews write keys on its own pages alone."),
     )
+    keep_replaced = models.BooleanField(
+        _("keep the channels that devices have left"),
+        default=True,
+        help_text=_("For their history. Each takes up one of the account's places until somebody deletes it."),
+    )
     quiet_from = models.TimeField(_("no renewals from"), null=True, blank=True)
     quiet_until = models.TimeField(_("until"), null=True, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])

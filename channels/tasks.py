@@ -9,6 +9,7 @@ from django_tasks import task
 
 from channels.models import ChannelKey, KeyState, PlatformAccount
 from channels.platforms import NoSuchChannel, PlatformError
+from channels.sync_run import sync_due
 
 AGAIN = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 SAFETY_NET = timedelta(minutes=1)
@@ -29,6 +30,12 @@ def check_account(account: int, attempt: int = 0) -> str:
         wait = AGAIN[min(attempt, len(AGAIN) - 1)]
         check_account.using(run_after=timezone.now() + wait).enqueue(account, attempt + 1)
     return str(found.state)
+
+
+@task()
+def sync_accounts() -> dict[str, int]:
+    """Compare the accounts that are due with their platforms, and return what was new."""
+    return vars(sync_due())
 
 
 @task()

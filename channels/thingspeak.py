@@ -69,6 +69,10 @@ class ThingSpeak:
         """Raise CannotDo: people renew it under My Profile."""
         raise CannotDo("ThingSpeak's account key is renewed on ThingSpeak's own pages.")
 
+    def channels_left(self, account_key: str) -> int | None:
+        """Return None: the API tells neither an account's licence nor its limit (a free account may have 4)."""
+        return None
+
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached.
 
@@ -159,6 +163,10 @@ class ThingSpeak:
 
     def write_key_uses(self, account_key: str, numbers: Collection[int]) -> list[KeyUse]:
         """Raise CannotDo: ThingSpeak tells when a channel was written to, but not with which key."""
+        raise CannotDo("ThingSpeak does not tell when a key was used.")
+
+    def read_key_uses(self, account_key: str, number: int) -> list[KeyUse]:
+        """Raise CannotDo: ThingSpeak does not tell who reads."""
         raise CannotDo("ThingSpeak does not tell when a key was used.")
 
     def read_feed(

@@ -13,6 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.db import models
 
+# The version 128 and the first four bytes of the time, which are zero until the year 2106.
+_BEGINS = "gAAAAA"
+
 
 class CannotDecrypt(Exception):
     """A stored secret was encrypted under a key that FIELD_ENCRYPTION_KEYS no longer lists."""
@@ -29,6 +32,11 @@ def _fernet() -> MultiFernet:
 
 
 @cache
+def _newest() -> Fernet:
+    return Fernet(settings.FIELD_ENCRYPTION_KEYS[0])
+
+
+@cache
 def _hash_key() -> bytes:
     return hashlib.sha256(b"keydist lookup hash:" + settings.LOOKUP_HASH_KEY.encode()).digest()
 
@@ -36,6 +44,7 @@ def _hash_key() -> bytes:
 def _forget(*, setting: str, **_: Any) -> None:
     if setting == "FIELD_ENCRYPTION_KEYS":
         _fernet.cache_clear()
+        _newest.cache_clear()
     if setting == "LOOKUP_HASH_KEY":
         _hash_key.cache_clear()
 
@@ -57,11 +66,17 @@ def decrypt(stored: str) -> str:
 
 
 def reencrypt(stored: str) -> str:
-    """Return the same secret encrypted under the newest key. Raises CannotDecrypt like `decrypt`."""
+    """Return the same secret encrypted under the newest key: `stored` itself if it is. Raises CannotDecrypt."""
     try:
-        return _fernet().rotate(stored).decode("ascii")
+        _newest().decrypt(stored)
     except InvalidToken:
-        raise CannotDecrypt("A stored secret cannot be decrypted: is a key missing in FIELD_ENCRYPTION_KEYS?") from None
+        return encrypt(decrypt(stored))
+    return stored
+
+
+def is_encrypted(text: str) -> bool:
+    """Tell whether a text looks like one that `encrypt` returns; whether a key of ours opens it is another question."""
+    return text.startswith(_BEGINS)
 
 
 def keyed_hash(secret: str) -> str:

@@ -6,23 +6,25 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from channels import account_key
+from channels.account_key import AnotherAccount
 from channels.forms import AccountKeyForm
 from channels.models import PlatformAccount
-from channels.platforms import BadAccountKey, PlatformError
+from channels.platforms import BadAccountKey, OutOfReach, PlatformError
 from orgs import access, audit
 from orgs.http import PersonRequest, breadcrumbs, posted
 
 
 def _managed(request: PersonRequest, pk: int) -> PlatformAccount:
-    accounts = PlatformAccount.objects.filter(organization__in=access.managed_organizations(request.user))
-    return get_object_or_404(accounts.select_related("organization"), organization=pk)
+    # By the organization's own key: a number of thirty digits as a foreign key is an error to SQLite.
+    customer = access.managed_organizations(request.user).filter(pk=pk)
+    return get_object_or_404(PlatformAccount.objects.select_related("organization"), organization__in=customer)
 
 
 def _context(request: PersonRequest, account: PlatformAccount, **more: Any) -> dict[str, Any]:
@@ -30,10 +32,15 @@ def _context(request: PersonRequest, account: PlatformAccount, **more: Any) -> d
         "account": account,
         "may_renew": account.on_platform.can_renew_account_keys,
         "api_url": settings.PUBLIC_URL if account.platform == "embedded" else settings.THINGSPEAK_URL,
-        "form": AccountKeyForm(),
+        "form": _form(account),
+        "history": account_key.history_of(account),
         "breadcrumbs": breadcrumbs(request.user, account.organization, _("Platform account")),
         **more,
     }
+
+
+def _form(account: PlatformAccount, data: QueryDict | None = None) -> AccountKeyForm:
+    return AccountKeyForm(data, is_thingspeak=account.platform == "thingspeak")
 
 
 @require_safe
@@ -64,19 +71,33 @@ def show_key(request: PersonRequest, pk: int) -> HttpResponse:
 def renew_key(request: PersonRequest, pk: int) -> HttpResponse:
     """Renew the key where the platform can, after a question; elsewhere take the one that was renewed by hand."""
     found = _managed(request, pk)
-    if found.on_platform.can_renew_account_keys:
-        return _renew(request, found)
-    form = AccountKeyForm(posted(request))
+    return _renew(request, found) if found.on_platform.can_renew_account_keys else _enter(request, found)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def enter_key(request: PersonRequest, pk: int) -> HttpResponse:
+    """Take the key that the account has by now, renewed on the platform's pages or by a program."""
+    return _enter(request, _managed(request, pk))
+
+
+def _enter(request: PersonRequest, found: PlatformAccount) -> HttpResponse:
+    form = _form(found, posted(request))
     if form.is_valid() and _entered(request, found, form):
         messages.success(request, _("The new account key is stored. Your devices notice nothing of it."))
-        return redirect("platform_account", pk)
+        return redirect("platform_account", found.organization_id)
     return render(request, "channels/account.html", _context(request, found, form=form))
 
 
 def _renew(request: PersonRequest, found: PlatformAccount) -> HttpResponse:
     if request.method == "POST":
-        account_key.renew(found, by=request.user, address=audit.address_of(request))
-        messages.success(request, _("The account has a new key. Scripts that use the old one need the new one."))
+        try:
+            account_key.renew(found, by=request.user, address=audit.address_of(request))
+        except BadAccountKey:
+            found.record_check(PlatformAccount.State.REFUSED)
+            said = _("The key that is stored here is not good any more, so it renews nothing. Enter the one that is.")
+            messages.error(request, said)
+        else:
+            messages.success(request, _("The account has a new key. Scripts that use the old one need the new one."))
         return redirect("platform_account", found.organization_id)
     consequences = [
         _("Scripts and tools that manage channels with the old key are refused at once."),
@@ -90,7 +111,20 @@ def _entered(request: PersonRequest, found: PlatformAccount, form: AccountKeyFor
     try:
         account_key.enter(found, form.cleaned_data["key"], by=request.user, address=audit.address_of(request))
     except BadAccountKey:
-        form.add_error("key", _("ThingSpeak does not know this key. Copy it from My Profile on thingspeak.com."))
-    except PlatformError as refusal:
+        form.add_error("key", _unknown_key(found))
+    except AnotherAccount as refusal:
         form.add_error("key", str(refusal))
+    except OutOfReach:
+        form.add_error(
+            "key", _("The channel platform is out of reach at the moment. Nothing has been changed; try again later.")
+        )
+    except PlatformError:
+        said = _("The channel platform gave an answer that makes no sense. Nothing has been changed; try again later.")
+        form.add_error("key", said)
     return form.is_valid()
+
+
+def _unknown_key(account: PlatformAccount) -> str:
+    if account.platform == "thingspeak":
+        return _("ThingSpeak does not know this key. Copy it from My Profile on thingspeak.com.")
+    return _("The platform does not know this key.")

@@ -22,6 +22,7 @@ from devices.envelope import NotARegistrationKey, parse_lookup
 from devices.errors import Malformed
 from devices.registration import register
 from devices.serials import NotASerial, check_serial
+from orgs.audit import address_of
 
 _NONCE = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 
@@ -85,6 +86,9 @@ class DeviceRegistration(APIView):
         request=None,
         responses={
             (200, "application/jose"): OpenApiTypes.STR,
+            202: OpenApiResponse(
+                description="A manager has to approve the device; Retry-After says when to ask again."
+            ),
             304: OpenApiResponse(description="The device has the current key (If-None-Match)."),
             400: OpenApiResponse(description="Serial, key or nonce is malformed."),
             403: OpenApiResponse(description="The registration key is not good."),
@@ -96,7 +100,7 @@ class DeviceRegistration(APIView):
     def get(self, request: Request, serial: str) -> HttpResponseBase:
         lookup = _lookup_in(request)
         nonce = _nonce_in(request)
-        device = register(lookup=lookup, serial=_checked(serial))
+        device = register(lookup=lookup, serial=_checked(serial), whence=lambda: address_of(request._request))
         headers = {"ETag": device.etag, "Cache-Control": "no-store"}
         etags = _etags_in(request)
         is_current = device.etag in etags

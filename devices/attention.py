@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -11,38 +10,32 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import PlatformAccount
-from devices.models import Device, RegistrationKey
+from devices.attention_keys import key_matters
+from devices.matters import NAMED, Matter
+from devices.matters import names_of as _names
+from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey
 from devices.readings import DeviceState, readings_of
 from orgs import access
 from orgs.models import User
 
 LOOKED_AT = 300
 """Devices that are asked for their last value at most, so that the page of a large customer opens in time."""
-NAMED = 3
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
 EXPIRES_SOON = timedelta(days=14)
-
-
-@dataclass(frozen=True)
-class Matter:
-    """Something to look at: `kind` and `label` as in `_state.html`, a sentence, and where to do something about it."""
-
-    kind: str
-    label: str | Promise
-    sentence: str
-    url: str
-    step: str | Promise = ""
+TOLD_OF_RETURN_FOR = timedelta(days=7)
 
 
 def matters_for(user: User, now: datetime) -> list[Matter]:
-    """Return what needs the attention of `user` as a manager, in eight queries."""
+    """Return what needs the attention of `user` as a manager, in a fixed number of queries."""
     return [
         *_accounts(user),
+        *_pending(user),
+        *_back_again(user, now),
+        *key_matters(user, now),
         *_silent(user, now),
         *_waiting(user, now),
         *_registration_keys(user, now),
@@ -53,7 +46,9 @@ def matters_for(user: User, now: datetime) -> list[Matter]:
 def _accounts(user: User) -> Iterator[Matter]:
     accounts = PlatformAccount.objects.filter(organization__in=access.managed_organizations(user))
     waiting = Device.objects.filter(customer=OuterRef("organization"), channel__isnull=True)
-    accounts = accounts.exclude(state=PlatformAccount.State.VERIFIED).annotate(is_waited_for=Exists(waiting))
+    # Where no device waits, nobody has asked since the last one got its channel or was deleted.
+    accounts = accounts.exclude(~Exists(waiting), state=PlatformAccount.State.FULL)
+    accounts = accounts.exclude(state=PlatformAccount.State.VERIFIED)
     for account in accounts.select_related("organization").defer("key"):
         url = reverse("platform_account", args=[account.organization_id])
         names = {"platform": account.get_platform_display(), "customer": account.organization.name}
@@ -65,17 +60,37 @@ def _accounts(user: User) -> Iterator[Matter]:
                 "bad", gettext_lazy("Account refused"), said.format(**names), url, gettext_lazy("Enter the new key")
             )
         elif account.state == PlatformAccount.State.FULL:
-            if account.is_waited_for:  # Else nobody has asked since the last device got its channel or was deleted.
-                said = _(
-                    "{platform}: the account of {customer} has no channel left, and a new device waits for one. Delete "
-                    "a channel that nobody needs or get a larger account; the device then goes on by itself."
-                )
-                yield Matter("bad", gettext_lazy("No channel left"), said.format(**names), url)
+            said = _(
+                "{platform}: the account of {customer} has no channel left, and a new device waits for one. Delete "
+                "a channel that nobody needs or get a larger account; the device then goes on by itself."
+            )
+            yield Matter("bad", gettext_lazy("No channel left"), said.format(**names), url)
         else:
             said = _(
                 "{platform} could not be asked yet about the account key of {customer}. It is tried again by itself."
             )
             yield Matter("wait", gettext_lazy("Not checked yet"), said.format(**names), url)
+
+
+def _pending(user: User) -> Iterator[Matter]:
+    mine = PendingDevice.objects.managed_by(user).waiting().order_by("first_asked_at")
+    waiting = list(mine.values_list("serial", flat=True)[:LOOKED_AT])
+    if waiting:
+        said = ngettext("{names} waits for you to let it in.", "{names} wait for you to let them in.", len(waiting))
+        url = reverse("pending_devices")
+        yield Matter("wait", gettext_lazy("At the door"), said.format(names=_names(waiting)), url)
+
+
+def _back_again(user: User, now: datetime) -> Iterator[Matter]:
+    lately = Device.objects.managed_by(user).filter(created_at__gt=now - TOLD_OF_RETURN_FOR)
+    back = list(lately.filter(FormerDevice.objects.before()).order_by("-created_at")[:LOOKED_AT])
+    if back:
+        said = ngettext(
+            "{names} was here before, was deleted or replaced, and has come in as a new device.",
+            "{names} were here before, were deleted or replaced, and have come in as new devices.",
+            len(back),
+        )
+        yield Matter("warn", gettext_lazy("Back again"), said.format(names=_names(back)), _one_or_list(back))
 
 
 def _silent(user: User, now: datetime) -> Iterator[Matter]:
@@ -93,7 +108,9 @@ def _silent(user: User, now: datetime) -> Iterator[Matter]:
 
 
 def _waiting(user: User, now: datetime) -> Iterator[Matter]:
-    late = Device.objects.managed_by(user).filter(channel__isnull=True, created_at__lt=now - WAITS_TOO_LONG_AFTER)
+    late = Device.objects.managed_by(user).filter(
+        channel=None, blocked_at=None, created_at__lt=now - WAITS_TOO_LONG_AFTER
+    )
     waiting = list(late.order_by("pk")[:LOOKED_AT])
     if waiting:
         said = ngettext(
@@ -137,16 +154,6 @@ def _invitations(user: User, now: datetime) -> Iterator[Matter]:
             f"{invitation.organization.get_absolute_url()}#people",
             gettext_lazy("Send it again"),
         )
-
-
-def _names(devices: Sequence[Device]) -> str:
-    named = ", ".join(f"“{device}”" for device in devices[:NAMED])
-    more = len(devices) - NAMED
-    return (
-        named
-        if more <= 0
-        else ngettext("{named} and {count} more", "{named} and {count} more", more).format(named=named, count=more)
-    )
 
 
 def _one_or_list(devices: Sequence[Device], **filters: str) -> str:

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
-from devices.models import Device, RegistrationKey
+from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationKey
 from devices.read_rights import end_lost_read_keys
 from orgs import tree
 from orgs.errors import CannotMove, NotEmpty
@@ -18,11 +18,11 @@ def delete_organization(
 ) -> None:
     """Delete `organization` after moving what it holds.
 
-    Its devices, registration keys and the organizations below it go to `things_to`, which is needed if there are any;
-    its people to `people_to`, or nowhere: then they lose this place. Pending invitations end. Both are organizations
-    of the same customer that are neither `organization` nor below it. Raises CannotMove when they are not, for a
-    customer, and when an organization of the same name is there already; NotEmpty when something that has no place to
-    go is in it, maybe since a moment ago.
+    Its devices (also those that wait or are expected), registration keys and the organizations below it go to
+    `things_to`, which is needed if there are any; its people to `people_to`, or nowhere: then they lose this place.
+    Pending invitations end. Both are organizations of the same customer that are neither `organization` nor below it.
+    Raises CannotMove when they are not, for a customer, and when an organization of the same name is there already;
+    NotEmpty when something that has no place to go is in it, maybe since a moment ago.
     """
     if organization.is_customer:
         raise CannotMove(_("A customer is not deleted as an organization but by closing the account."))
@@ -36,7 +36,8 @@ def delete_organization(
             if things_to is not None:
                 _move_below(organization, things_to)
                 Device.objects.filter(organization=organization).update(organization=things_to)
-                RegistrationKey.objects.filter(organization=organization).update(organization=things_to)
+                for kind in (RegistrationKey, PendingDevice, ExpectedDevice):
+                    kind.objects.filter(organization=organization).update(organization=things_to)
             _move_people(organization, people_to)
             tree.delete(organization)
             end_lost_read_keys(customer)

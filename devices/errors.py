@@ -34,6 +34,21 @@ class PolicyRefuses(DeviceRefusal):
         """Return the refusal for every device of a customer that an operator has suspended."""
         return cls("The service is suspended for this organization. Its manager must contact the operator.")
 
+    @classmethod
+    def blocked(cls) -> Self:
+        """Return the refusal for a device that a manager has blocked."""
+        return cls("This device is blocked. A manager can unblock it on its page in the portal.")
+
+
+class WaitsForApproval(DeviceRefusal):
+    """The device may come in when a manager has approved it; `retry_after` is in seconds."""
+
+    code = "pending"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("This device waits for a manager to let it in: in the portal, at “Devices at the door”.")
+        self.retry_after = retry_after
+
 
 class TryLater(DeviceRefusal):
     """The portal or the channel platform cannot do it now; nothing is lost. `retry_after` is in seconds."""

@@ -14,7 +14,8 @@ from devices.models import Device
 
 MOST_RESULTS = 8000
 MOST_DAYS = 366
-MOST_ENTRIES = 10**9 - 1
+LONGEST_NUMBER = 15
+MOST_ENTRIES = 10**LONGEST_NUMBER - 1  # JavaScript counts exactly up to nine times as many.
 USUAL_RESULTS = 60
 A_FEW = 100
 
@@ -51,7 +52,7 @@ class FeedQuery:
 
 
 def _between(text: str | None, least: int, most: int) -> int | None:
-    if not text or not text.isascii() or not text.isdigit() or len(text) > 9:
+    if not text or not text.isascii() or not text.isdigit() or len(text) > LONGEST_NUMBER:
         return None
     number = int(text)
     return min(number, most) if number >= least else None

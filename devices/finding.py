@@ -27,6 +27,8 @@ _IN_THE_DATABASE: dict[str, Sequence[Any]] = {
     "name": Device.BY_NAME,
     "-name": (NullIf("name", Value("")).desc(nulls_last=True), "-serial"),
 }
+PENDING = ("pending", _("At the door"))
+"""A choice for managers: what waits for approval is no device yet, and has a page of its own."""
 STATES = {state.name.lower(): state for state in DeviceState}
 
 
@@ -40,8 +42,10 @@ class FindForm(forms.Form):
         choices=[("", _("All")), *((name, state.text) for name, state in STATES.items())],
     )
 
-    def __init__(self, data: Mapping[str, Any], *, user: User) -> None:
+    def __init__(self, data: Mapping[str, Any], *, user: User, is_manager: bool) -> None:
         super().__init__(data, auto_id="find_%s")
+        if is_manager:
+            self.fields["state"].choices += [PENDING]  # type: ignore[attr-defined]
         self.fields["organization"] = OrganizationField(
             access.visible_organizations(user), label=_("Organization"), required=False, empty_label=_("All")
         )
@@ -60,12 +64,12 @@ class Found:
     out_of_reach: bool
 
 
-def find(user: User, parameters: Mapping[str, Any], *, a_page: int, now: datetime) -> Found:
+def find(user: User, parameters: Mapping[str, Any], *, a_page: int, now: datetime, is_manager: bool = False) -> Found:
     """Return the page of `user`'s devices that the address's parameters name; `a_page` devices make a page.
 
     By name or place, the platform is asked for the devices of the page alone; by state or value, for all that match.
     """
-    form = FindForm(parameters, user=user)
+    form = FindForm(parameters, user=user, is_manager=is_manager)
     form.is_valid()
     wanted = form.cleaned_data
     order = parameters.get("order", "")

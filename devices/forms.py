@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from devices.models import Device
+from devices.models import Device, RegistrationKey
 from orgs import access
 from orgs.editing import EditForm
 from orgs.fields import OrganizationField
@@ -19,7 +19,7 @@ from orgs.models import Organization, User
 
 
 class EditDeviceForm(EditForm):
-    """What a device is called."""
+    """What a device is called, and what else is worth knowing about it."""
 
     name = forms.CharField(
         label=gettext_lazy("Name"),
@@ -28,8 +28,15 @@ class EditDeviceForm(EditForm):
         help_text=gettext_lazy("As you call it: “Kitchen”. Without a name its serial number is shown."),
     )
 
+    description = forms.CharField(
+        label=gettext_lazy("Description"),
+        max_length=255,
+        required=False,
+        help_text=gettext_lazy("Everybody who sees the device reads it: “Behind the fridge, new battery in May”."),
+    )
+
     def __init__(self, data: Mapping[str, Any] | None = None, *, device: Device) -> None:
-        super().__init__(data, current={"name": device.name})
+        super().__init__(data, current={"name": device.name, "description": device.description})
 
 
 class MoveDeviceForm(forms.Form):
@@ -103,13 +110,48 @@ class NewRegistrationKeyForm(forms.Form):
         return end
 
 
-class DeleteOrganizationForm(forms.Form):
-    """Where everything in an organization goes before it is deleted. Asks for what there is alone."""
+class EditRegistrationKeyForm(EditForm, NewRegistrationKeyForm):
+    """Label and limits of a key that exists."""
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, key: RegistrationKey) -> None:
+        day = timezone.localtime(key.expires_at).date().isoformat() if key.expires_at else ""
+        super().__init__(data, current={"label": key.label, "expires_at": day, "use_limit": key.use_limit})
+        self.key = key
+
+    def clean_expires_at(self) -> datetime | None:
+        # The day that stands there already keeps its hour, also when it has passed.
+        if self.key.expires_at and self.cleaned_data["expires_at"] == timezone.localtime(self.key.expires_at).date():
+            return self.key.expires_at
+        return super().clean_expires_at()
+
+    def clean_use_limit(self) -> int | None:
+        limit: int | None = self.cleaned_data["use_limit"]
+        if limit is not None and limit < self.key.uses:
+            raise forms.ValidationError(self.too_few)
+        return limit
+
+    @property
+    def too_few(self) -> str:
+        return _("More devices than that have come in with the key already.")
+
+
+class DeleteOrganizationForm(EditForm):
+    """Where everything in an organization goes before it is deleted. Asks for what there is alone.
+
+    `holds` counts what is in it: should that have changed since the question was read, it is asked once more.
+    """
 
     def __init__(
-        self, *args: Any, organization: Organization, user: User, has_things: bool, has_people: bool, **kwargs: Any
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        organization: Organization,
+        user: User,
+        holds: Mapping[str, int],
+        has_things: bool,
+        has_people: bool,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(data, current=holds)
         places = access.managed_organizations(user).filter(tree_id=organization.tree_id)
         if has_things:
             self.fields["things_to"] = OrganizationField(
@@ -127,3 +169,7 @@ class DeleteOrganizationForm(forms.Form):
                 help_text=gettext_lazy("They will see the devices of that organization and of all below it."),
                 empty_label=gettext_lazy("Nowhere: they no longer see its devices"),
             )
+
+    @property
+    def changed_meanwhile(self) -> str:
+        return _("What is in it has changed in the meantime. Read again what would happen, and decide then.")

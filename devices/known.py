@@ -51,6 +51,8 @@ class KnownDevice:
     encrypted_write_key: str = field(repr=False)
     encrypted_envelope_key: str = field(repr=False)
     write_key_id: int
+    is_in_doubt: bool
+    """Whether the write key may be over on the platform: see `channels.overdue`."""
     valid_until: datetime | None
     """When the key before this one ends, while there is one."""
     asked_at: datetime | None
@@ -119,8 +121,8 @@ class KnownDevice:
 def find(*, lookup: str, serial: str) -> KnownDevice | None:
     """Return the device if the key's customer has it and it has a channel, else None.
 
-    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key of a customer that is
-    suspended, or of another part of the customer than the one that the device is in.
+    Raises KeyNotGood for a key that is expired or revoked, and PolicyRefuses for a good key if the customer is
+    suspended, the device is blocked, or the key is that of another part of the customer than the device is in.
     """
     found = _KNOWN.first(serial=serial, lookup=lookup)
     if found is None:
@@ -131,6 +133,8 @@ def find(*, lookup: str, serial: str) -> KnownDevice | None:
         raise KeyNotGood
     if row.suspended_at is not None:
         raise PolicyRefuses.suspended()
+    if row.blocked_at is not None:
+        raise PolicyRefuses.blocked()
     if not row.came_with_this_key and not (row.key_lft <= row.device_lft and row.device_rght <= row.key_rght):
         raise PolicyRefuses(
             "A device with this serial number is in another part of the organization. "
@@ -149,6 +153,7 @@ def find(*, lookup: str, serial: str) -> KnownDevice | None:
         encrypted_write_key=row.write_key,
         encrypted_envelope_key=row.envelope_key,
         write_key_id=row.write_key_id,
+        is_in_doubt=row.doubted_from is not None and row.doubted_from <= now,
         valid_until=row.valid_until if row.valid_until and row.valid_until > now else None,
         asked_at=row.asked_at,
         asked_with=row.asked_with,
@@ -167,6 +172,7 @@ class _Row(NamedTuple):
     key_version: int | None
     write_key: str
     write_key_id: int
+    doubted_from: datetime | None
     told_at: datetime | None
     acknowledged_at: datetime | None
     valid_until: datetime | None
@@ -184,6 +190,7 @@ class _Row(NamedTuple):
     asked_at: datetime | None
     asked_with: int | None
     suspended_at: datetime | None
+    blocked_at: datetime | None
     successor: int | None
     successor_lookup: str
     successor_secret: str
@@ -217,6 +224,7 @@ _COLUMNS: dict[str, Any] = {
     "key_version": "write_key__version",
     "write_key": _still_encrypted("write_key__value"),
     "write_key_id": "write_key__pk",
+    "doubted_from": "write_key__valid_until",
     "told_at": "write_key__told_at",
     "acknowledged_at": "write_key__acknowledged_at",
     "valid_until": "retiring__valid_until",
@@ -234,6 +242,7 @@ _COLUMNS: dict[str, Any] = {
     "asked_at": "contact__asked_at",
     "asked_with": "contact__asked_with",
     "suspended_at": "customer__suspended_at",
+    "blocked_at": "blocked_at",
     "successor": f"{_KEY}__successor",
     "successor_lookup": f"{_KEY}__successor__lookup",
     "successor_secret": _still_encrypted(f"{_KEY}__successor__secret"),

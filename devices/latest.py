@@ -1,18 +1,27 @@
-"""The last values of devices, and their feeds, read with the portal's own keys."""
+"""The last values of devices, and their feeds, read with the portal's own keys.
+
+A device that was moved to another channel has measured in both: whoever reads them here sees one feed.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db.models import Q
 
 from channels.models import Channel, ChannelKey
-from channels.platforms import Entry, Feed, NoAccess, PlatformError, platform_named
+from channels.platforms import Entry, Feed, NoAccess, NoSuchChannel, PlatformError, platform_named
 from devices.models import Device
 
 FIELD = 1
 """The field in which a thermometer stores the temperature in degrees Celsius."""
+APART = 10**9
+"""By how much the entries of a device's next channel are numbered higher: every channel counts from 1."""
+LATE = timedelta(days=1)
+"""How long after it has left a channel a device may still deliver what it had sent there without an answer."""
 
 
 @dataclass(frozen=True)
@@ -28,27 +37,80 @@ def last_values(devices: Sequence[Device]) -> LastValues:
 
     `devices` come with `channel__account` selected. Those that have not sent anything are left out.
     """
-    channels = {device.channel.pk: (device.pk, device.channel) for device in devices if device.channel is not None}
-    keys: dict[str, dict[int, str]] = defaultdict(dict)
-    device_of: dict[tuple[str, int], int] = {}
-    for key in ChannelKey.objects.of_the_portal().filter(channel__in=channels).order_by("pk"):
-        device, channel = channels[key.channel_id]
-        keys[channel.account.platform][channel.number] = key.value
-        device_of[channel.account.platform, channel.number] = device
-    entries: dict[int, Entry] = {}
+    channels = [device.channel for device in devices if device.channel is not None]
+    platforms = {channel.line: channel.account.platform for channel in channels}
+    moved = [channel.line for channel in channels if channel.first_id is not None]
+    before = Channel.objects.of_lines(moved).still_there()
+    keys = ChannelKey.objects.of_the_portal().filter(Q(channel__in=channels) | Q(channel__in=before))
+    read_keys: dict[str, dict[int, str]] = defaultdict(dict)
+    numbers: dict[int, dict[int, int]] = defaultdict(dict)
+    for key in keys.select_related("channel").order_by("pk"):
+        read_keys[platforms[key.channel.line]][key.channel.number] = key.value
+        numbers[key.channel.line][key.channel_id] = key.channel.number
+    entries: dict[tuple[str, int], Entry] = {}
     out_of_reach = False
-    for platform, read_keys in keys.items():
+    for platform, keys_there in read_keys.items():
         try:
-            found = platform_named(platform).last_entries(read_keys)
+            found = platform_named(platform).last_entries(keys_there)
         except PlatformError:
             out_of_reach = True
         else:
-            entries |= {device_of[platform, number]: entry for number, entry in found.items()}
-    return LastValues(entries, out_of_reach)
+            entries |= {(platform, number): entry for number, entry in found.items()}
+    newest = {}
+    for device in devices:
+        if device.channel is not None:
+            line = device.channel.line
+            # The newest channel that has any: the device may not have learned of the last one yet.
+            of_line = [(platforms[line], number) for _pk, number in sorted(numbers[line].items(), reverse=True)]
+            found_at = next((place for place in of_line if place in entries), None)
+            if found_at is not None:
+                newest[device.pk] = entries[found_at]
+    return LastValues(newest, out_of_reach)
 
 
-def feed_of(channel: Channel, *, results: int, start: datetime | None = None, end: datetime | None = None) -> Feed:
-    """Return the newest `results` entries, oldest first. Raises PlatformError, NoAccess if the portal has no key."""
+def feed_of(
+    channel: Channel,
+    *,
+    results: int,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    with_history: bool = True,
+) -> Feed:
+    """Return the newest `results` entries, oldest first. Raises PlatformError, NoAccess if the portal has no key.
+
+    With what the channel's device has measured in channels before this one; entries are numbered through all of them.
+    """
+    feed = _read(channel, results=results, start=start, end=end)
+    if channel.first_id is None or not with_history:
+        return feed
+    line = list(Channel.objects.of_lines([channel.line]).select_related("account").order_by("pk"))
+    place = {one.pk: number for number, one in enumerate(line)}
+    entries = _numbered(feed.entries, place[channel.pk])
+    for older in reversed(line[: place[channel.pk]]):
+        wanted = results - len(entries)
+        until = older.left_at + LATE if older.left_at is not None else None
+        if wanted <= 0 or (start is not None and until is not None and until < start):
+            break
+        if older.gone_at is None:
+            last = min((moment for moment in (end, until) if moment is not None), default=None)
+            entries = [*_numbered(_history(older, wanted, start, last), place[older.pk]), *entries]
+    # What a device has delivered late stands among what it measured then.
+    return replace(feed, entries=sorted(entries, key=lambda entry: entry.created_at))
+
+
+def _numbered(entries: Sequence[Entry], place: int) -> list[Entry]:
+    return [replace(entry, entry_id=entry.entry_id + place * APART) for entry in entries]
+
+
+def _history(channel: Channel, results: int, start: datetime | None, end: datetime | None) -> Sequence[Entry]:
+    """Return what a device has measured in a channel before; nothing if that cannot be read any more."""
+    try:
+        return _read(channel, results=results, start=start, end=end).entries
+    except (NoAccess, NoSuchChannel):
+        return []
+
+
+def _read(channel: Channel, *, results: int, start: datetime | None, end: datetime | None) -> Feed:
     platform = channel.account.on_platform
     return platform.read_feed(channel.number, read_key=portal_key(channel), results=results, start=start, end=end)
 

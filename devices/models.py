@@ -18,10 +18,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from channels.compiled import CompiledUpdate
+from channels.markers import marker_of
 from channels.models import Channel
 from channels.vault import EncryptedTextField
+from devices.admission_models import ExpectedDevice as ExpectedDevice  # These, too, are models of this app.
+from devices.admission_models import FormerDevice as FormerDevice
+from devices.admission_models import PendingDevice as PendingDevice
+from devices.admission_models import RegistrationPolicy as RegistrationPolicy
 from devices.envelope import RegistrationKeyText
 from devices.read_rights import end_lost_read_keys
+from devices.rollover_models import RollOver as RollOver  # This, too, is a model of this app.
 from devices.serials import NotASerial, check_serial
 from orgs import access
 from orgs.models import Organization
@@ -203,6 +209,15 @@ class RegistrationKey(models.Model):
     def is_used_up(self) -> bool:
         return self.use_limit is not None and self.uses >= self.use_limit
 
+    def change(self, *, label: str, expires_at: datetime | None, use_limit: int | None) -> bool:
+        """Give the key another label and other limits. Return False if it has been revoked or renewed meanwhile.
+
+        Raises IntegrityError if more devices than `use_limit` have come in with it.
+        """
+        changes = {"label": label, "expires_at": expires_at, "use_limit": use_limit}
+        alive = RegistrationKey.objects.filter(pk=self.pk, revoked_at__isnull=True, successor__isnull=True)
+        return bool(alive.update(**changes))
+
     def revoke(self) -> None:
         """End the key at once. Devices that registered with it keep their channels and go on writing."""
         if self.revoked_at is None:
@@ -252,6 +267,7 @@ class Device(models.Model):
     )
     serial = models.CharField(_("serial number"), max_length=64, validators=[validate_serial])
     name = models.CharField(_("name"), max_length=100, blank=True)
+    description = models.CharField(_("description"), max_length=255, blank=True)
     channel = models.OneToOneField(
         Channel, on_delete=models.PROTECT, null=True, blank=True, related_name="device", verbose_name=_("channel")
     )
@@ -264,6 +280,9 @@ class Device(models.Model):
         verbose_name=_("registered with"),
     )
     created_at = models.DateTimeField(_("registered"), default=timezone.now, editable=False)
+    blocked_at = models.DateTimeField(
+        _("blocked"), null=True, blank=True, editable=False, help_text=_("Since when it gets no key.")
+    )
     # Who is creating the channel at the moment, until when nobody else may try; see `devices.registration`.
     provisioning_lease = models.UUIDField(null=True, blank=True, editable=False)
     provisioning_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -289,7 +308,7 @@ class Device(models.Model):
     @property
     def marker(self) -> str:
         """The mark in the channel's metadata by which a channel of this device is found again."""
-        return f"keydist:{self.uid}"
+        return marker_of(self.uid)
 
     @transaction.atomic
     def move(self, to: Organization) -> None:
@@ -303,10 +322,10 @@ class Device(models.Model):
         self.save(update_fields=["organization"])
         end_lost_read_keys(to)
 
-    def rename(self, name: str) -> None:
+    def describe(self, *, name: str, description: str) -> None:
         """Call the device something else; without a name its serial number stands for it."""
-        self.name = name
-        self.save(update_fields=["name"])
+        self.name, self.description = name, description
+        self.save(update_fields=["name", "description"])
 
 
 class DeviceContact(models.Model):

@@ -27,6 +27,7 @@ class DeviceState(Enum):
     WAITING = "wait", _("Nothing sent yet"), _("It has its key and has not sent a value so far.")
     SENDING = "good", _("Sending"), ""
     SILENT = "bad", _("Silent"), _("It has not sent anything for more than an hour.")
+    BLOCKED = "off", _("Blocked"), _("A manager has blocked it: it gets no key.")
     UNKNOWN = "off", _("Not known now"), _("The channel platform is out of reach.")
 
     def __init__(self, kind: str, text: Promise, explanation: Promise | str) -> None:
@@ -82,6 +83,8 @@ def readings_of(devices: Sequence[Device], now: datetime) -> Readings:
 
 
 def _state(device: Device, entry: Entry | None, now: datetime, out_of_reach: bool) -> DeviceState:
+    if device.blocked_at is not None:
+        return DeviceState.BLOCKED
     if device.channel_id is None:
         return DeviceState.NO_CHANNEL
     if entry is None:

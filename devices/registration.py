@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +21,13 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db.models import FilteredRelation, Model, Q, QuerySet
 from django.utils import timezone
 
+from channels import overdue
 from channels.compiled import CompiledQuery, CompiledUpdate, insert
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import BadAccountKey, ChannelLimitReached, OutOfReach, Platform, PlatformError, RemoteChannel
 from channels.turns import turn_to_write
-from devices import known
+from devices import admission, known
+from devices.admission import Visitor, Welcome
 from devices.errors import KeyNotGood, PolicyRefuses, TryLater
 from devices.known import KnownDevice
 from devices.models import Device, DeviceContact, RegistrationKey
@@ -37,24 +40,33 @@ WAIT_SECONDS = 0.1
 LEASE_MARGIN = timedelta(seconds=5)
 
 
-def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.sleep) -> KnownDevice:
+def register(
+    *,
+    lookup: str,
+    serial: str,
+    whence: Callable[[], str | None] = lambda: None,
+    wait: Callable[[float], None] = time.sleep,
+) -> KnownDevice:
     """Return the device of the registration key's customer with that serial; make it and its channel if need be.
 
-    `lookup` is the first half of the registration key, in capitals; `serial` is well formed. Safe to call again after
-    any failure. Raises KeyNotGood, PolicyRefuses, or TryLater when the platform is out of reach.
+    `lookup` is the first half of the registration key, in capitals; `serial` is well formed; `whence` tells the IP
+    address that the device asks from. Safe to call again after any failure. Raises KeyNotGood, PolicyRefuses,
+    WaitsForApproval, or TryLater when the platform is out of reach.
     """
     if found := known.find(lookup=lookup, serial=serial):
-        return found
-    key, account, without_channel = _admission(lookup, serial)
+        return _with_a_key_that_writes(found, lookup) if found.is_in_doubt else found
+    asking = _asking(lookup, serial)
+    key, account = asking.key, asking.account
     platform = account.on_platform
     lease = uuid.uuid4()
-    if without_channel is None:
+    if asking.device is None:
+        welcome = admission.admit(asking.visitor, key, serial, whence=whence)
         with _in_one(platform):
-            device, is_new = _claim(key, serial, lease, _lease_length(platform))
+            device, is_new = _claim(asking, welcome, serial, lease, _lease_length(platform))
             # There is nothing to be found: the device's marker is a moment old.
             refusal = _create_channel(device, account, platform, lease) if is_new else None
     else:
-        device, is_new, refusal = Device.objects.get(pk=without_channel), False, None
+        device, is_new, refusal = _again(asking.device), False, None
     for _attempt in range(0 if is_new else WAITS):
         if device.channel_id is not None:
             break
@@ -62,12 +74,26 @@ def register(*, lookup: str, serial: str, wait: Callable[[float], None] = time.s
             refusal = _find_or_create_channel(device, account, platform, lease)
             break
         wait(WAIT_SECONDS)
-        device.refresh_from_db(fields=["channel", "provisioning_lease", "provisioning_until"])
+        device = _again(device.pk)
     if refusal is not None:
         raise refusal
     if found := known.find(lookup=lookup, serial=serial):
         return found
     raise TryLater("The device is being registered by another request at the moment.", retry_after=2)
+
+
+def _again(pk: int) -> Device:
+    device = Device.objects.filter(pk=pk).first()
+    if device is None:
+        raise TryLater("The device has just been deleted in the portal. It may come in as a new one.", retry_after=2)
+    return device
+
+
+def _with_a_key_that_writes(device: KnownDevice, lookup: str) -> KnownDevice:
+    """Return the device as it is after a look at the platform. Raises TryLater, or what `known.find` raises."""
+    if overdue.see_to(device.write_key_id) and (found := known.find(lookup=lookup, serial=device.serial)):
+        return found
+    raise TryLater("The device's key is being replaced at the moment. Nothing is lost: try again.", retry_after=5)
 
 
 @contextmanager
@@ -85,7 +111,10 @@ def _in_order(model: type[Model], *names: str) -> tuple[str, ...]:
     return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
 
 
-_KEY = _in_order(RegistrationKey, "id", "customer_id", "organization_id", "expires_at", "revoked_at", "successor_id")
+_KEY = _in_order(
+    RegistrationKey,
+    "id", "customer_id", "organization_id", "expires_at", "use_limit", "uses", "revoked_at", "successor_id",
+)  # fmt: skip
 _ACCOUNT = _in_order(PlatformAccount, "id", "platform", "key", "state")
 
 
@@ -93,10 +122,14 @@ def _key_and_device(lookup: str, serial: str) -> QuerySet[RegistrationKey, tuple
     of_that_serial = Q(customer__all_devices__serial=serial)
     return (
         RegistrationKey.objects.filter(lookup=lookup)
-        .annotate(device=FilteredRelation("customer__all_devices", condition=of_that_serial))
+        .annotate(
+            device=FilteredRelation("customer__all_devices", condition=of_that_serial),
+            **admission.relations(serial),
+        )
         .values_list(
             *_KEY,
             *(f"customer__platform_account__{name}" for name in _ACCOUNT),
+            *admission.COLUMNS,
             "customer__suspended_at",
             "device__pk",
         )
@@ -106,24 +139,33 @@ def _key_and_device(lookup: str, serial: str) -> QuerySet[RegistrationKey, tuple
 _KEY_AND_DEVICE = CompiledQuery(_key_and_device, "lookup", "serial")
 
 
-def _admission(lookup: str, serial: str) -> tuple[RegistrationKey, PlatformAccount, int | None]:
-    """Return the key, its customer's account, and the primary key of the customer's device of that serial, if any.
+@dataclass(frozen=True)
+class _Asking:
+    """Who asks, and with what. Key and account have only the columns that are needed here."""
 
-    Key and account have only the columns that are needed here. Raises KeyNotGood or PolicyRefuses.
-    """
+    key: RegistrationKey
+    account: PlatformAccount
+    visitor: Visitor
+    device: int | None
+    """The primary key of the customer's device of that serial, if there is one."""
+
+
+def _asking(lookup: str, serial: str) -> _Asking:
+    """Return who asks with that key. Raises KeyNotGood or PolicyRefuses."""
     row = _KEY_AND_DEVICE.first(lookup=lookup, serial=serial)
     if row is None:
         raise KeyNotGood
     *columns, suspended_at, device = row
-    key = RegistrationKey.from_db(DEFAULT_DB_ALIAS, _KEY, columns[: len(_KEY)])
-    account = PlatformAccount.from_db(DEFAULT_DB_ALIAS, _ACCOUNT, columns[len(_KEY) :])
+    of_key, of_account = len(_KEY), len(_KEY) + len(_ACCOUNT)
+    key = RegistrationKey.from_db(DEFAULT_DB_ALIAS, _KEY, columns[:of_key])
+    account = PlatformAccount.from_db(DEFAULT_DB_ALIAS, _ACCOUNT, columns[of_key:of_account])
     if not key.is_good:
         raise KeyNotGood
     if suspended_at is not None:
         raise PolicyRefuses.suspended()
     if account.pk is None:
         raise PolicyRefuses("The organization has no account on the channel platform yet. Ask its manager.")
-    return key, account, device
+    return _Asking(key, account, Visitor(*columns[of_account:]), device)
 
 
 def _lease_length(platform: Platform) -> timedelta:
@@ -131,15 +173,15 @@ def _lease_length(platform: Platform) -> timedelta:
     return 2 * platform.answers_within + LEASE_MARGIN
 
 
-def _claim(key: RegistrationKey, serial: str, lease: uuid.UUID, length: timedelta) -> tuple[Device, bool]:
+def _claim(asking: _Asking, welcome: Welcome, serial: str, lease: uuid.UUID, length: timedelta) -> tuple[Device, bool]:
     """Return a new device, counted on the key and with the lease; or False and the one that came in between."""
-    if key.successor_id is not None:
-        raise KeyNotGood  # the new one is in the portal, for whoever has the device in hand
+    key = asking.key
     now = timezone.now()
     device = Device(
         customer_id=key.customer_id,
-        organization_id=key.organization_id,
+        organization_id=welcome.organization,
         serial=serial,
+        name=welcome.name,
         registered_with_id=key.pk,
         provisioning_lease=lease,
         provisioning_until=now + length,
@@ -147,9 +189,7 @@ def _claim(key: RegistrationKey, serial: str, lease: uuid.UUID, length: timedelt
     with transaction.atomic(savepoint=False):
         # The UPDATE makes registrations with one key wait for each other: the limit holds when many come at once.
         if not RegistrationKey.objects.take_use(key):
-            raise PolicyRefuses(
-                "This registration key has let in as many devices as it may. Ask a manager for another."
-            )
+            raise admission.used_up()
         try:
             with transaction.atomic():
                 insert(device)
@@ -157,6 +197,7 @@ def _claim(key: RegistrationKey, serial: str, lease: uuid.UUID, length: timedelt
             RegistrationKey.objects.give_back_use(key)
             return Device.objects.get(customer=key.customer_id, serial=serial), False
         insert(DeviceContact(device=device, asked_at=now, asked_with_id=key.pk))
+        admission.forget_visitor(asking.visitor)
     return device, True
 
 

@@ -52,8 +52,8 @@ def _announce(policy: RenewalPolicy, now: datetime) -> int:
     soon = now + timedelta(days=policy.remind_before or 0)
     keys: list[tuple[datetime, ChannelKey]] = []
     if policy.write_every is not None:
-        unannounced = _where_keys_can_be_renewed(
-            renewal_due.write_keys(policy, good_since=now).filter(announced_at__isnull=True)
+        unannounced = _that_are_renewed(
+            policy, renewal_due.write_keys(policy, good_since=now).filter(announced_at__isnull=True)
         )
         keys = [(due, key) for key in unannounced if (due := renewal_due.write_key_due_at(policy, key))]
     registration: list[tuple[datetime, RegistrationKey]] = []
@@ -95,8 +95,10 @@ def _remind(policy: RenewalPolicy, now: datetime) -> int:
     return _mail(policy.organization, _("Please renew keys of {organization}"), "by_hand", context)
 
 
-def _where_keys_can_be_renewed(keys: Iterable[ChannelKey]) -> list[ChannelKey]:
-    return [key for key in keys if key.channel.account.on_platform.can_rotate_write_keys]
+def _that_are_renewed(policy: RenewalPolicy, keys: Iterable[ChannelKey]) -> list[ChannelKey]:
+    """Return those that are renewed by themselves, in their channels or by moving the device to another."""
+    moves = policy.instead == RenewalPolicy.Instead.REPLACE
+    return [key for key in keys if moves or key.channel.account.on_platform.can_rotate_write_keys]
 
 
 def report(now: datetime) -> int:

@@ -15,8 +15,9 @@ from channels import renewal as write_keys
 from channels.errors import CannotRenew
 from channels.models import RenewalPolicy
 from channels.platforms import PlatformError
-from devices import read_rights, renewal_due, renewal_mail
+from devices import read_rights, renewal_due, renewal_mail, rollover
 from devices import renewal as registration_keys
+from devices.models import Device
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Done:
     started: int = 0
     renewed: int = 0
     ended: int = 0
+    devices_moved: int = 0
+    channels_left: int = 0
     registration_keys_renewed: int = 0
     registration_keys_ended: int = 0
     read_keys_renewed: int = 0
@@ -47,6 +50,8 @@ def run(now: datetime | None = None) -> Done:
             _start_due(policy, now, done)
     carried_on = renewal_run.carry_on()
     done.renewed, done.ended = carried_on.renewed, carried_on.ended
+    moved_on = rollover.carry_on()
+    done.devices_moved, done.channels_left = moved_on.moved, moved_on.left
     done.registration_keys_ended = registration_keys.end_moved()
     done.read_keys_ended = keys_read.end_retired_read_keys(now) + read_rights.end_lost_read_keys()
     done.mails = renewal_mail.announce(now) + renewal_mail.report(now)
@@ -55,12 +60,16 @@ def run(now: datetime | None = None) -> Done:
 
 def _start_due(policy: RenewalPolicy, now: datetime, done: Done) -> None:
     for key in renewal_due.due_write_keys(policy, now):
-        if not key.channel.account.on_platform.can_rotate_write_keys:
-            continue
         try:
-            write_keys.start(key.channel, by=None, overlap=policy.overlap)
-        except CannotRenew:
-            continue  # another run has started it
+            if key.channel.account.on_platform.can_rotate_write_keys:
+                write_keys.start(key.channel, by=None, overlap=policy.overlap)
+            elif policy.instead == RenewalPolicy.Instead.REPLACE:
+                device = Device.objects.select_related("organization", "channel__account").get(channel=key.channel)
+                rollover.intend(device, by=None, keep_old=policy.keep_replaced, overlap=policy.overlap)
+            else:
+                continue  # people are reminded
+        except (CannotRenew, Device.DoesNotExist):
+            continue  # another run has started it, or the account is full
         done.started += 1
     for registration_key in renewal_due.due_registration_keys(policy, now):
         try:

@@ -23,7 +23,7 @@ from devices.feeds import FeedQuery, as_json
 from devices.finding import find
 from devices.forms import MoveManyForm
 from devices.latest import FIELD, feed_of
-from devices.models import Device
+from devices.models import Device, FormerDevice
 from devices.readings import UNIT, as_people_read_it, readings_of
 from orgs import access
 from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note
@@ -50,8 +50,10 @@ def _visible(request: PersonRequest, pk: int) -> Device:
 def mine(request: PersonRequest) -> HttpResponse:
     """My devices: what needs attention, then a card each, with value, chart and read key."""
     now = timezone.now()
-    found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=now)
+    if request.GET.get("state") == "pending":
+        return redirect("pending_devices")
     managed = access.managed_organizations(request.user).order_by("tree_id", "lft").first()
+    found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=now, is_manager=managed is not None)
     starts = found.page.number == 1 and not found.is_narrowed
     context = {
         "found": found,
@@ -73,8 +75,10 @@ def mine_live(request: PersonRequest) -> HttpResponse:
 @require_safe
 def device_list(request: PersonRequest) -> HttpResponse:
     """The same devices as rows, to be searched, sorted, and moved many at once."""
-    found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now())
+    if request.GET.get("state") == "pending":
+        return redirect("pending_devices")
     managed = set(access.managed_organizations(request.user).values_list("pk", flat=True))
+    found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now(), is_manager=bool(managed))
     path: list[Breadcrumb] = [{"label": _("My devices"), "url": reverse("dashboard")}, {"label": _("As a list")}]
     context = {"found": found, "managed": managed, "columns": _columns(request, found.order), "breadcrumbs": path}
     if managed:
@@ -125,6 +129,7 @@ def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
         "reading": readings.all[0],
         "may_manage": access.may_manage(request.user, device.organization),
         "breadcrumbs": breadcrumbs(request.user, device.organization, device),
+        "former": FormerDevice.objects.known_to(device),
     }
 
 

@@ -22,14 +22,14 @@ def _managed(request: PersonRequest, pk: int) -> Device:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: PersonRequest, pk: int) -> HttpResponse:
-    """Call a device something else."""
+    """Call a device something else, and describe it."""
     device = _managed(request, pk)
     form = EditDeviceForm(posted(request), device=device)
     if form.is_valid():
         with transaction.atomic():
             before = device.name
-            device.rename(**form.values)
-            note(request, "device.renamed", about=device, organization=device.organization, before=before)
+            device.describe(**form.values)
+            note(request, "device.described", about=device, organization=device.organization, before=before)
         messages.success(request, _("The device is now called “{name}”.").format(name=device))
         return redirect(device)
     path = breadcrumbs(request.user, device.organization, device, _("Rename"))

@@ -10,10 +10,17 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from devices.errors import DeviceRefusal, KeyNotGood, Malformed, PolicyRefuses, TryLater
+from devices.errors import DeviceRefusal, KeyNotGood, Malformed, PolicyRefuses, TryLater, WaitsForApproval
 
-STATUS: dict[type[DeviceRefusal], int] = {Malformed: 400, KeyNotGood: 403, PolicyRefuses: 409, TryLater: 503}
+STATUS: dict[type[DeviceRefusal], int] = {
+    WaitsForApproval: 202,
+    Malformed: 400,
+    KeyNotGood: 403,
+    PolicyRefuses: 409,
+    TryLater: 503,
+}
 TITLES = {
+    202: "Waits for approval",
     400: "Malformed request",
     403: "Registration key not good",
     405: "Method not allowed",
@@ -33,7 +40,7 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponse | Response
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, DeviceRefusal):
         status, code, detail = STATUS[type(error)], error.code, str(error)
-        if isinstance(error, TryLater):
+        if isinstance(error, TryLater | WaitsForApproval):
             headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, exceptions.APIException):
         known = exception_handler(error, context)

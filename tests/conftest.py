@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
+from channels import thingspeak_http, thingspeak_reading
+from channels.models import PlatformAccount
 from devices.models import Device
 from orgs.models import Membership, Organization, User
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, UserFactory
+
+# `pytest --hypothesis-profile=thorough`: for the night, fifty times as many examples as usual.
+hypothesis_settings.register_profile("thorough", max_examples=5000, print_blob=True)
 
 MANAGER = Membership.Relation.MANAGER
 
@@ -63,6 +71,25 @@ def simpsons(db: None) -> Cast:
         reactor=DeviceFactory(organization=power_plant, name="reactor"),
         garage=DeviceFactory(organization=carls, name="garage"),
     )
+
+
+@pytest.fixture
+def thingspeak_over_http(
+    simpsons: Cast, live_server: LiveServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PlatformAccount]:
+    """Homer's account, on a ThingSpeak that is spoken to over HTTP and asked anew each time.
+
+    For tests marked `django_db(transaction=True)`: the live server sees only what is committed.
+    """
+    settings.THINGSPEAK_URL = live_server.url
+    settings.PLATFORM_UPDATE_INTERVAL = 0.0
+    monkeypatch.setattr(thingspeak_reading, "FRESH", 0)
+    account = PlatformAccount.objects.get(organization=simpsons.home)
+    account.platform = "thingspeak"
+    account.save(update_fields=["platform"])
+    yield account
+    # A kept connection keeps a thread of the live server alive, and that one its connection to the test database.
+    thingspeak_http.hang_up()
 
 
 def _logged_in(user: User) -> Client:

@@ -7,8 +7,12 @@ from unittest.mock import patch
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
-from channels.models import PlatformAccount
+from channels import findings, thingspeak_http
+from channels.embedded import Embedded
+from channels.models import Finding, PlatformAccount
 from channels.platforms import BadAccountKey, OutOfReach, RemoteChannel
 from channels.thingspeak import ThingSpeak
 from orgs.audit import AuditEntry
@@ -53,7 +57,7 @@ def test_the_key_is_masked_until_asked_for_and_each_showing_is_audited(
     assert account.key not in repr(entry.__dict__)
 
 
-@pytest.mark.parametrize("way", ["", "show/", "renew/"])
+@pytest.mark.parametrize("way", ["", "show/", "renew/", "enter/"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_for_everybody_else_the_page_does_not_exist(
     simpsons: Cast, page: str, way: str, method: str, as_marge: Client, as_carl: Client
@@ -110,6 +114,83 @@ def test_another_key_is_refused_with_the_reason_and_the_old_one_stays(
     assert f'value="{NEW}"' in response.content.decode()
     account.refresh_from_db()
     assert account.key == old
+
+
+@pytest.mark.usefixtures("on_thingspeak")
+def test_one_channel_is_enough_to_know_the_account(
+    as_homer: Client, account: PlatformAccount, page: str, simpsons: Cast
+) -> None:
+    """Somebody has deleted the reactor's channel there; that is no reason to leave the portal without a key."""
+    with patch.object(ThingSpeak, "list_channels", return_value=channels(simpsons.kitchen.channel.number)):
+        assert as_homer.post(f"{page}enter/", {"key": NEW}).status_code == 302
+    account.refresh_from_db()
+    assert account.key == NEW
+    assert account.next_sync_at is None, "what is missing is found soon"
+
+
+@pytest.mark.usefixtures("on_thingspeak")
+def test_channels_that_are_known_to_be_deleted_prove_nothing(
+    as_homer: Client, account: PlatformAccount, page: str, simpsons: Cast
+) -> None:
+    for device in (simpsons.kitchen, simpsons.reactor):
+        channel = device.channel
+        findings.notice(Finding.Kind.CHANNEL_MISSING, account=account, number=channel.number, channel=channel)
+    with patch.object(ThingSpeak, "list_channels", return_value=[]):
+        assert as_homer.post(f"{page}enter/", {"key": NEW}).status_code == 302
+
+
+def test_a_key_that_a_program_renewed_by_the_api_is_entered_here(
+    as_homer: Client, account: PlatformAccount, page: str, simpsons: Cast
+) -> None:
+    new = Embedded().renew_account_key(account.key)
+    said = as_homer.post(f"{page}renew/", follow=True).content.decode()
+    assert "not good any more" in said
+    account.refresh_from_db()
+    assert account.state == PlatformAccount.State.REFUSED
+    as_homer.post(f"{page}enter/", {"key": new})
+    account.refresh_from_db()
+    assert (account.key, account.state) == (new, PlatformAccount.State.VERIFIED)
+    carls = Embedded().create_account("Carl")
+    assert "belongs to another account" in as_homer.post(f"{page}enter/", {"key": carls}).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_over_http(
+    as_homer: Client,
+    account: PlatformAccount,
+    page: str,
+    simpsons: Cast,
+    on_thingspeak: None,
+    live_server: LiveServer,
+    settings: Settings,
+) -> None:
+    settings.THINGSPEAK_URL = live_server.url
+    old, write_key = account.key, simpsons.kitchen.channel.keys.writing().get().value
+    new = Embedded().renew_account_key(old)
+    for key, sentence in (
+        ("WRONGWRONGWRONG0", "does not know this key"),
+        (Embedded().create_account("Carl"), "belongs to another account"),
+    ):
+        assert sentence in as_homer.post(f"{page}enter/", {"key": key}).content.decode()
+        account.refresh_from_db()
+        assert account.key == old
+    as_homer.post(f"{page}enter/", {"key": new})
+    account.refresh_from_db()
+    assert (account.key, account.state) == (new, PlatformAccount.State.VERIFIED)
+    assert Client().get("/update", {"api_key": write_key, "field1": "21"}).content == b"1"
+    thingspeak_http.hang_up()
+
+
+def test_the_page_tells_when_the_key_was_changed_and_by_whom(
+    as_homer: Client, page: str, simpsons: Cast, account: PlatformAccount
+) -> None:
+    assert "What happened to the key" not in as_homer.get(page).content.decode()
+    as_homer.post(f"{page}renew/")
+    said = as_homer.get(page).content.decode()
+    assert "Renewed from here" in said
+    assert simpsons.homer.email in said
+    account.refresh_from_db()
+    assert account.key not in said
 
 
 def test_devices_go_on_registering_after_the_account_key_was_renewed(

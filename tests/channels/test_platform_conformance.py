@@ -18,6 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from channels import thingspeak_http, thingspeak_reading
 from channels.embedded import Embedded
+from channels.platform.models import Account
 from channels.platforms import (
     BadAccountKey,
     CannotDo,
@@ -225,6 +226,14 @@ def test_an_account_without_a_channel_left_gets_no_other(platform: Platform, acc
     assert platform.list_channels(account) == made
     platform.delete_channel(account, made[0].number)
     assert create(platform, account, marker="device-4").marker == "device-4"
+
+
+def test_the_places_that_are_left_are_told_or_not_known(platform: Platform, account: str, settings: Settings) -> None:
+    assert platform.channels_left(account) is None, "without a limit there is nothing to tell"
+    settings.PLATFORM_PLANS = {"free": {"channels": 4}}
+    Account.objects.update(plan_name="free")
+    create(platform, account)
+    assert platform.channels_left(account) == (3 if platform.is_in_our_database else None)
 
 
 def test_the_newest_entries_are_read_oldest_first(platform: Platform, account: str) -> None:

@@ -207,7 +207,7 @@ def test_a_name_that_is_too_long_stays_in_the_form(simpsons: Cast, as_homer: Cli
 
 def test_two_managers_do_not_overwrite_each_other_silently(simpsons: Cast, as_homer: Client, kitchen: str) -> None:
     seen = as_homer.get(f"{kitchen}edit/").context["form"]["seen"].value()
-    simpsons.kitchen.rename("Pantry")
+    simpsons.kitchen.describe(name="Pantry", description="")
     answer = as_homer.post(f"{kitchen}edit/", {"name": "Cellar", "seen": seen})
     html = answer.content.decode()
     assert "Somebody else has changed this in the meantime: Name: Pantry" in html

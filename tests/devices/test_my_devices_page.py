@@ -201,7 +201,7 @@ def test_somebody_in_two_customers_sees_the_devices_of_both(simpsons: Cast, as_m
 
 
 def test_names_are_shown_as_text(simpsons: Cast, as_marge: Client) -> None:
-    simpsons.kitchen.rename("<script>alert(1)</script>")
+    simpsons.kitchen.describe(name="<script>alert(1)</script>", description="")
     Organization.objects.filter(pk=simpsons.household.pk).update(name="<b>House</b>")
     User.objects.filter(pk=simpsons.marge.pk).update(given_name="<i>Marge</i>")
     html = page(as_marge)

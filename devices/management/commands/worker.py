@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 
 from channels.chores import Chore
+from channels.tasks import sync_accounts
 from devices import renewal_tasks
 
 log = logging.getLogger(__name__)
@@ -22,12 +23,14 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 """Seconds between two looks whether a chore is due."""
 KEEP_RESULTS = timedelta(days=7)
+SYNC_EVERY = timedelta(seconds=30)
+"""How often it is looked which accounts are to be compared with the platform; each has its own time."""
 
 
 class Command(db_worker.Command):
     """django-tasks' worker for the database backend, with a clock. Any number of them may run."""
 
-    help = "Do background tasks, and renew the keys that are due every so often."
+    help = "Do background tasks; renew the keys that are due and compare accounts with the platform every so often."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -37,7 +40,7 @@ class Command(db_worker.Command):
         )
 
     def handle(self, *, renew_every: float, **options: Any) -> None:  # type: ignore[override]
-        chores = {"renew": timedelta(seconds=renew_every), "prune": timedelta(days=1)}
+        chores = {"renew": timedelta(seconds=renew_every), "sync": SYNC_EVERY, "prune": timedelta(days=1)}
         if not options["batch"]:
             threading.Thread(target=_keep_looking, args=(chores,), name="chores", daemon=True).start()
         super().handle(**options)
@@ -63,6 +66,8 @@ def enqueue_due(chores: Mapping[str, timedelta]) -> list[str]:
     for name in taken:
         if name == "renew":
             renewal_tasks.renew.enqueue()
+        elif name == "sync":
+            sync_accounts.enqueue()
         else:
             call_command("prune_db_task_results", min_age_days=KEEP_RESULTS.days, verbosity=0)
     return taken
