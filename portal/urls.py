@@ -23,6 +23,7 @@ urlpatterns = [
     path("account/log-ins/<int:pk>/end/", views_account.log_in_end, name="log_in_end"),
     path("account/data/", views_data.my_data, name="my_data"),
     path("account/data/<int:pk>/", views_data.fetch, name="take_out"),
+    path("account/close/", views_data.close, name="account_close"),
     path("language/", views_account.set_language, name="set_language"),
     path("outbox/", views.outbox, name="outbox"),
     path("components/", views.components, name="components"),

@@ -1,20 +1,30 @@
-"""One's own data: all of it in one file."""
+"""One's own data: all of it in one file, and the way out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.db import transaction
 from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from orgs.http import PersonRequest, note_own
+from devices.models import Device
+from orgs import audit, people
+from orgs.errors import LastManager
+from orgs.http import PersonRequest, note_own, posted
+from orgs.models import Membership, Organization
 from portal import take_outs
+from portal.closing import close_account
+from portal.closing_forms import ClosingForm
 from portal.take_outs import TakeOut
 
 
@@ -55,3 +65,71 @@ def fetch(request: PersonRequest, pk: int) -> HttpResponseBase:
     note_own(request, "take_out.fetched")
     name = f"smart-widgets-{take_out.requested_at:%Y-%m-%d}.zip"
     return FileResponse(content, as_attachment=True, filename=name, content_type="application/zip")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def close(request: PersonRequest) -> HttpResponse:
+    """Close the account, after saying what goes with it."""
+    if request.method == "POST":
+        closed: HttpResponse = _close(request)
+        return closed
+    return _closing_page(request, ClosingForm(customers=people.customers_left_alone_by(request.user)))
+
+
+@reauthentication_required
+def _close(request: PersonRequest) -> HttpResponse:
+    form = ClosingForm(posted(request), customers=people.customers_left_alone_by(request.user))
+    if not form.is_valid():
+        return _closing_page(request, form)
+    try:
+        close_account(request.user, with_customers=form.decisions, address=audit.address_of(request))
+    except LastManager as error:  # Somebody else has left a moment ago.
+        messages.error(request, str(error))
+        return redirect("account_close")
+    logout(request)
+    messages.success(request, _("Your account is closed. Thank you for having been here."))
+    return redirect("start")
+
+
+def _closing_page(request: PersonRequest, form: ClosingForm) -> HttpResponse:
+    context = {
+        "form": form if form.customers else None,
+        "customers": form.customers,
+        "consequences": _consequences(request, form.customers),
+    }
+    return render(request, "portal/close.html", context)
+
+
+def _consequences(request: PersonRequest, customers: Sequence[Organization]) -> list[str]:
+    told = [_("You are logged out everywhere, and can never log in again with this account.")]
+    others = Membership.objects.filter(user=request.user).exclude(organization__in=customers).count()
+    if others:
+        told.append(
+            ngettext(
+                "You leave {count} organization. Your read keys there end at once.",
+                "You leave {count} organizations. Your read keys there end at once.",
+                others,
+            ).format(count=others)
+        )
+    for customer in customers:
+        devices = Device.objects.filter(customer=customer).count()
+        theirs = Membership.objects.current().filter(organization__tree_id=customer.tree_id)
+        told.append(
+            ngettext(
+                "“{name}” is closed for everybody, as nobody else manages it: {count} device, with all keys.",
+                "“{name}” is closed for everybody, as nobody else manages it: {count} devices, with all keys.",
+                devices,
+            ).format(name=customer.name, count=devices)
+        )
+        who = theirs.exclude(user=request.user).values("user").distinct().count()
+        if who:
+            told.append(
+                ngettext(
+                    "{count} other person in “{name}” loses everything there, and is told by mail.",
+                    "{count} other people in “{name}” lose everything there, and are told by mail.",
+                    who,
+                ).format(name=customer.name, count=who)
+            )
+    told.append(_("What others can read in the history of their organizations about what you did stays."))
+    told.append(_("This cannot be undone."))
+    return told

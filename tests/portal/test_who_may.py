@@ -115,6 +115,8 @@ TABLE: list[Row] = [
     # To the question for the password, then to a file of Marge's.
     ("POST", "/account/data/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/data/{take_out}/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/close/", OK, OK, OK, OK, OK, LOGIN),
+    ("POST", "/account/close/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # A log-in of Marge's.
     ("GET", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
     ("POST", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
