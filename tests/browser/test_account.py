@@ -171,3 +171,41 @@ def test_the_address_is_changed_when_the_new_one_is_confirmed(somebody: Somebody
     expect(told).to_contain_text(new)
     lisa.picture("the old address is told")
     somebody("lisa").log_in(new, PASSWORD)
+
+
+def test_all_data_are_made_into_a_file_while_one_waits_and_then_the_account_is_closed(
+    somebody: Somebody, email: str
+) -> None:
+    lisa = somebody("lisa", phone=True)
+    lisa.log_in(email, PASSWORD)
+    page = lisa.open("/account/data/", "my data")
+    page.get_by_role("button", name="Make the file").click()
+    confirm(page)
+    link = page.get_by_role("link", name="Download the file")
+    expect(link).to_be_visible(timeout=30_000)  # By itself: nobody reloads.
+    lisa.look("the file is ready")
+    with page.expect_download() as download:
+        link.click()
+    assert download.value.suggested_filename.endswith(".zip")
+    page.get_by_role("link", name="Close my account …").click()
+    lisa.look("close my account")
+    page.get_by_role("button", name="Close my account").click()
+    expect(page.locator("#messages")).to_contain_text("Your account is closed.")
+    lisa.look("closed")
+    page.goto("/accounts/login/")
+    page.get_by_label(EMAIL).fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator(".notice-error")).to_be_visible()
+
+
+def test_the_only_manager_is_told_what_goes_with_the_account(somebody: Somebody, cast: Cast) -> None:
+    for phone, dark in ((False, True), (True, False)):
+        homer = somebody("homer", phone=phone, dark=dark)
+        homer.log_in("homer@example.com", cast.password)
+        page = homer.open("/account/close/", "close the customer too")
+        page.get_by_label("Type “The Simpsons”").fill("The Flanders")
+        page.get_by_role("button", name="Close my account").click()
+        confirm(page, cast.password)
+        expect(page.locator(".field-errors")).to_have_text(re.compile("That is not its name"))
+        homer.look("not its name")

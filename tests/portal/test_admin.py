@@ -31,7 +31,7 @@ from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
 from channels.tasks import check_account
 from devices.envelope import RegistrationKeyText
-from devices.models import Device, DeviceContact, RegistrationKey
+from devices.models import Closure, Device, DeviceContact, RegistrationKey
 from devices.tasks import send
 from orgs import invitations
 from orgs.audit import record
@@ -44,7 +44,7 @@ from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactor
 SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
     PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalPolicy, Chore, RegistrationKey, Device,
-    DeviceContact, Account, PlatformChannel, ApiKey,
+    DeviceContact, Account, PlatformChannel, ApiKey, Closure,
 ]  # fmt: skip
 MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
@@ -94,6 +94,7 @@ def _household(customer: Organization) -> None:
         channel=device.channel,
         settled_by=member.user,
     )
+    Closure.objects.get_or_create(customer=customer, defaults={"begun_by": member.user.email})
     Chore.objects.create(name=f"Chore {member.pk}", next_at=timezone.now())
     TOTP.activate(member.user, TOTP_SECRET)
     RecoveryCodes.activate(member.user)
