@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.errors import CannotRenew
 from channels.models import ChannelKey
+from devices import admin_closures as admin_closures  # Registered by being imported, both.
 from devices import admin_rollover as admin_rollover
 from devices import renewal
 from devices.envelope import NotARegistrationKey, RegistrationKeyText

@@ -25,6 +25,7 @@ from devices.admission_models import ExpectedDevice as ExpectedDevice  # These, 
 from devices.admission_models import FormerDevice as FormerDevice
 from devices.admission_models import PendingDevice as PendingDevice
 from devices.admission_models import RegistrationPolicy as RegistrationPolicy
+from devices.closures import Closure as Closure  # This, too, is a model of this app.
 from devices.envelope import RegistrationKeyText
 from devices.read_rights import end_lost_read_keys
 from devices.rollover_models import RollOver as RollOver  # This, too, is a model of this app.

@@ -21,7 +21,9 @@ from channels.reading_keys import read_key_for
 from devices.models import RegistrationKey
 from orgs import invitations
 from orgs.models import Invitation, Membership, User
+from portal import take_outs
 from portal.log_ins import LogIn
+from portal.take_outs import TakeOut
 from tests.conftest import Cast
 from tests.factories import MembershipFactory, RegistrationKeyFactory
 
@@ -46,6 +48,7 @@ class Scene:
     clone: Finding
     foreign: Finding
     old_channel: Channel
+    take_out: TakeOut
 
     def address(self, template: str) -> str:
         cast = self.cast
@@ -66,6 +69,7 @@ class Scene:
             "homer": cast.homer.pk,
             "homer_place": cast.homer.memberships.get().pk,
             "log_in": self.log_in.pk,
+            "take_out": self.take_out.pk,
         }
         return template.format(**names)
 
@@ -95,6 +99,7 @@ def scene(simpsons: Cast) -> Scene:
         foreign=Finding.objects.create(account=account, kind=Finding.Kind.FOREIGN_CHANNEL, number=4711),
         old_channel=left,
         log_in=LogIn.objects.get(),
+        take_out=take_outs.ask_for(simpsons.marge),
         bart=place.user,
         bart_place=place,
         key=RegistrationKeyFactory(organization=simpsons.household),
@@ -119,10 +124,16 @@ TABLE: list[Row] = [
     ("GET", "/devices/list/move/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("POST", "/devices/list/move/ devices={kitchen} organization={plant}", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/", OK, OK, OK, OK, OK, LOGIN),
-    ("POST", "/account/ given_name=X", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/account/ given_name=X language=de time_zone=browser", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/shown/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/account/log-ins/", OK, OK, OK, OK, OK, LOGIN),
     ("POST", "/account/log-ins/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/data/", OK, OK, OK, OK, OK, LOGIN),
+    # To the question for the password, then to a file of Marge's.
+    ("POST", "/account/data/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/data/{take_out}/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/close/", OK, OK, OK, OK, OK, LOGIN),
+    ("POST", "/account/close/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # A log-in of Marge's.
     ("GET", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
     ("POST", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
@@ -321,7 +332,7 @@ def _outcome(browser: Client, method: str, address: str, data: dict[str, str]) -
     return LOGIN if sent_to_login else answer.status_code
 
 
-OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account")
+OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account", "portal.views_data")
 # The link in the mail and the choice of a language have tests of their own.
 PUBLIC = {"invitation", "invitation_ask", "invitation_asked", "set_language"}
 
