@@ -140,6 +140,9 @@ class Platform(Protocol):
         Empty where the platform does not tell.
         """
 
+    def close_account(self, account_key: str) -> None:
+        """Delete the account, which has no channel any more. Raises CannotDo where people must do that by hand."""
+
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
 

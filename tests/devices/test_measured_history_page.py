@@ -159,6 +159,6 @@ def test_a_device_that_has_changed_its_channel_has_one_history(as_homer: Client,
     rows = list(csv.DictReader(download(as_homer, page)[1].splitlines()))
     # What somebody else wrote with the old key, a day after the device had left the channel, is not the device's.
     assert [(row["created_at"], row["field1"], row["channel"]) for row in rows] == [
-        ("2026-05-01 10:00:00 UTC", "30", str(new.number)),
         ("2026-04-01 10:00:00 UTC", "20.5", str(old.number)),
+        ("2026-05-01 10:00:00 UTC", "30", str(new.number)),
     ]
