@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from channels import thingspeak_answers as answers
 from channels.markers import with_marker
 from channels.platforms import (
+    Allowance,
     BadAccountKey,
     CannotDo,
     ChannelLimitReached,
@@ -76,6 +77,10 @@ class ThingSpeak:
     def channels_left(self, account_key: str) -> int | None:
         """Return None: the API tells neither an account's licence nor its limit (a free account may have 4)."""
         return None
+
+    def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
+        """Return nothing: ThingSpeak tells what is left on its own pages alone."""
+        return {}
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached.

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -26,7 +25,7 @@ from devices.latest import FIELD, feed_of
 from devices.models import Device, FormerDevice
 from devices.readings import UNIT, as_people_read_it, readings_of
 from orgs import access
-from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note
+from orgs.http import PersonRequest, below_my_devices, breadcrumbs, note
 
 CARDS_A_PAGE = 12
 ROWS_A_PAGE = 50
@@ -79,7 +78,7 @@ def device_list(request: PersonRequest) -> HttpResponse:
         return redirect("pending_devices")
     managed = set(access.managed_organizations(request.user).values_list("pk", flat=True))
     found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now(), is_manager=bool(managed))
-    path: list[Breadcrumb] = [{"label": _("My devices"), "url": reverse("dashboard")}, {"label": _("As a list")}]
+    path = below_my_devices(_("As a list"))
     context = {"found": found, "managed": managed, "columns": _columns(request, found.order), "breadcrumbs": path}
     if managed:
         context["move_form"] = MoveManyForm(user=request.user)
