@@ -38,7 +38,7 @@ class DecisionFilter(admin.SimpleListFilter):
 class RegistrationPolicyAdmin(OperatorAdmin[RegistrationPolicy]):
     """Who comes in at a customer. Those without a row are open."""
 
-    list_display = ("customer_link", "admits", "changed_at")
+    list_display = ("customer", "admits", "changed_at")
     list_filter = ("admits", "changed_at")
     search_fields = _PEOPLE
     search_help_text = _("Customer, or address of somebody there.")

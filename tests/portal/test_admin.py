@@ -31,7 +31,15 @@ from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
 from channels.tasks import check_account
 from devices.envelope import RegistrationKeyText
-from devices.models import Device, DeviceContact, RegistrationKey
+from devices.models import (
+    Device,
+    DeviceContact,
+    ExpectedDevice,
+    FormerDevice,
+    PendingDevice,
+    RegistrationKey,
+    RegistrationPolicy,
+)
 from devices.tasks import send
 from orgs import invitations
 from orgs.audit import record
@@ -43,7 +51,7 @@ from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactor
 SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
     PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalPolicy, Chore, RegistrationKey, Device,
-    DeviceContact, Account, PlatformChannel, ApiKey,
+    DeviceContact, RegistrationPolicy, PendingDevice, ExpectedDevice, FormerDevice, Account, PlatformChannel, ApiKey,
 ]  # fmt: skip
 MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
@@ -92,6 +100,20 @@ def _household(customer: Organization) -> None:
         number=remote.number,
         channel=device.channel,
         settled_by=member.user,
+    )
+    RegistrationPolicy.objects.update_or_create(customer=customer, defaults={"admits": "approved"})
+    at_the_door = {"customer": customer, "organization": member.organization, "serial": f"door-{member.pk}"}
+    PendingDevice.objects.create(
+        **at_the_door, asked_with=device.registered_with, refused_at=timezone.now(), refused_by=member.user
+    )
+    ExpectedDevice.objects.create(**at_the_door, name="Attic")
+    FormerDevice.objects.create(
+        customer=customer,
+        serial="gone",
+        organization_name="Attic",
+        how="deleted",
+        successor=device,
+        ended_by=member.user,
     )
     Chore.objects.create(name=f"Chore {member.pk}", next_at=timezone.now())
     TOTP.activate(member.user, TOTP_SECRET)
