@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from channels.findings import Finding
-from channels.models import ChannelKey, Chore, Renewal, RenewalPolicy
+from channels.models import ChannelKey, Chore, Renewal, RenewalPolicy, RenewalRound
 from orgs.operators import MASK, AtOrBelowFilter, CustomerColumn, ReadOnlyAdmin, customer_columns, link, link_to
 
 
@@ -46,6 +46,24 @@ class RenewalAdmin(ReadOnlyAdmin[Renewal]):
     @admin.display(description=_("new key"))
     def new(self, renewal: Renewal) -> SafeString | str:
         return link_to(ChannelKey, renewal.new_key_id, MASK)
+
+
+@admin.register(RenewalRound)
+class RenewalRoundAdmin(CustomerColumn, ReadOnlyAdmin[RenewalRound]):
+    """All write keys of an organization renewed, or revoked, together: by whom and when."""
+
+    list_display = ("started_at", "organization", "customer", "by", "urgent", "overlap")
+    list_filter = (AtOrBelowFilter, "urgent", "started_at")
+    search_fields = ("organization__name", "customer_name", "by__email")
+    search_help_text = _("Organization, customer, or address of whoever started it.")
+    date_hierarchy = "started_at"
+    ordering = ("-started_at", "-pk")
+    select_related = ("organization", "by")
+    secret_fields = ("by__password",)
+    fields = list_display
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RenewalRound]:
+        return super().get_queryset(request).annotate(**customer_columns("organization"))
 
 
 @admin.register(RenewalPolicy)

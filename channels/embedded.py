@@ -133,6 +133,11 @@ class Embedded:
         )
         return [KeyUse(key.channel_id, key.value, key.first_used_at, key.last_used_at) for key in keys]
 
+    def read_key_uses(self, account_key: str, number: int) -> list[KeyUse]:
+        """Return the use of each good read key of the channel."""
+        keys = _channel(account_key, number).api_keys.good_at(timezone.now()).filter(writes=False)
+        return [KeyUse(number, key.value, key.first_used_at, key.last_used_at) for key in keys]
+
     def read_feed(
         self,
         number: int,

@@ -9,14 +9,18 @@ from django.db import transaction
 
 from channels.models import ChannelKey, KeyState
 from channels.platforms import NoSuchChannel, PlatformError
+from channels.reading_keys import end_read_keys
 from orgs import audit
+from orgs.models import User
 
 # What the portal has drawn with its own key is drawn anew within minutes.
 PORTAL_OVERLAP = timedelta(minutes=15)
 
 
-def renew_read_key(key: ChannelKey, *, overlap: timedelta, now: datetime) -> bool:
-    """Let a current read key retire; return whether this call did it.
+def renew_read_key(
+    key: ChannelKey, *, overlap: timedelta, now: datetime, by: User | None = None, address: str | None = None
+) -> bool:
+    """Let a current read key retire; return whether this call did it. `by` nobody means: the policy says so.
 
     A person's own key gets its successor when they look at it next. The portal's own one is replaced here and now,
     since it reads all the time. Raises PlatformError when the platform could not make the new one.
@@ -35,11 +39,24 @@ def renew_read_key(key: ChannelKey, *, overlap: timedelta, now: datetime) -> boo
                 channel=key.channel,
                 kind=ChannelKey.Kind.READ,
                 version=key.version + 1,
-                origin=ChannelKey.Origin.BY_POLICY,
+                origin=ChannelKey.Origin.BY_HAND if by else ChannelKey.Origin.BY_POLICY,
+                created_by=by,
             )
             new.save()
-        audit.record("read_key.renewed", by=None, organization=key.channel.organization, about=key)
+        audit.record("read_key.renewed", by=by, organization=key.channel.organization, about=key, address=address)
     return True
+
+
+@transaction.atomic
+def revoke_own_read_key(key: ChannelKey, *, by: User, address: str | None = None) -> bool:
+    """End somebody's own read key now; return whether this call did it.
+
+    They get another one when they look, as long as they may see the device.
+    """
+    ended = end_read_keys(ChannelKey.objects.filter(pk=key.pk))
+    if ended:
+        audit.record("read_key.revoked", by=by, organization=key.channel.organization, about=key, address=address)
+    return bool(ended)
 
 
 def end_retired_read_keys(now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""What the platform says about the use of write keys, taken over into our own rows."""
+"""What the platform says about the use of keys, taken over into our own rows."""
 
 from __future__ import annotations
 
@@ -30,10 +30,25 @@ def note_uses(channels: Iterable[Channel]) -> None:
         _take_over(uses, its_channels)
 
 
+def note_all_uses_of(channel: Channel) -> None:
+    """Do the same for one channel, its read keys included: for a page that says when each was used."""
+    account = channel.account
+    platform = account.on_platform
+    if not platform.can_tell_key_use:
+        return
+    try:
+        uses = platform.write_key_uses(account.key, [channel.number])
+        uses += platform.read_key_uses(account.key, channel.number)
+    except PlatformError:
+        return
+    _take_over(uses, [channel])
+
+
 def _take_over(uses: Iterable[KeyUse], channels: list[Channel]) -> None:
     used = {keyed_hash(use.key): use for use in uses if use.first_used_at is not None}
     changed = []
-    for key in ChannelKey.objects.writing().filter(channel__in=channels, value_hash__in=used, state__in=ALIVE):
+    good = ChannelKey.objects.filter(channel__in=channels, value_hash__in=used, state__in=ALIVE)
+    for key in good.defer("value"):
         use = used[key.value_hash]
         if key.first_used_at is None or key.last_used_at != use.last_used_at:
             key.first_used_at = key.first_used_at or use.first_used_at

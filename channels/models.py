@@ -20,6 +20,7 @@ from channels.findings import Finding as Finding
 from channels.keys_shown import ShownKey as ShownKey
 from channels.renewal_models import Renewal as Renewal
 from channels.renewal_policy import RenewalPolicy as RenewalPolicy
+from channels.renewal_rounds import RenewalRound as RenewalRound
 from channels.vault import EncryptedTextField, keyed_hash
 from orgs.models import Organization
 
@@ -176,6 +177,7 @@ class ChannelKey(models.Model):
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     valid_from = models.DateTimeField(_("good from"), default=timezone.now, null=True, blank=True)
+    # Of a current write key: from then on it may be over on the platform. See `channels.overdue`.
     valid_until = models.DateTimeField(_("good until"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     # As far as the platform tells, and to the minute.
@@ -232,6 +234,11 @@ class ChannelKey(models.Model):
     def holding(cls, value: str, **fields: object) -> ChannelKey:
         """Return an unsaved key with its hash."""
         return cls(value=value, value_hash=keyed_hash(value), **fields)
+
+    def doubt_from(self, moment: datetime | None) -> None:
+        """Note from when on the current key may be over on the platform, None: not as far as the portal knows."""
+        ChannelKey.objects.current().filter(pk=self.pk).update(valid_until=moment)
+        self.valid_until = moment
 
     def move_to(self, state: KeyState, *, at: datetime | None = None, until: datetime | None = None) -> bool:
         """Change the state in the database. Return False if somebody else was faster.

@@ -86,7 +86,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class KeyUse:
-    """When a write key of channel `number` was first and last used, to the minute. None: not yet."""
+    """When a key of channel `number` was first and last used, to the minute. None: not yet."""
 
     number: int
     key: str = field(repr=False)
@@ -158,6 +158,9 @@ class Platform(Protocol):
         Numbers of channels that the account does not have are passed over. Raises CannotDo.
         """
 
+    def read_key_uses(self, account_key: str, number: int) -> list[KeyUse]:
+        """Return the use of each good read key of the channel, to the hour. Raises CannotDo."""
+
     def read_feed(
         self,
         number: int,
@@ -193,6 +196,10 @@ class Platform(Protocol):
 
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""
+
+
+PLATFORMS = ("embedded", "thingspeak")
+"""The names that `platform_named` knows."""
 
 
 def platform_named(name: str) -> Platform:

@@ -40,7 +40,9 @@ def _make(user: User, channel: Channel) -> str:
     value = account.on_platform.add_read_key(account.key, channel.number, note=str(user))
     try:
         with transaction.atomic():
-            ChannelKey.holding(value, channel=channel, kind=ChannelKey.Kind.READ, holder=user).save()
+            ChannelKey.holding(
+                value, channel=channel, kind=ChannelKey.Kind.READ, holder=user, origin=ChannelKey.Origin.SHOWN
+            ).save()
     except IntegrityError:
         # Another click was faster: its key stays, this one was never shown to anybody.
         with suppress(PlatformError):

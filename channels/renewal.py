@@ -4,10 +4,15 @@ The intent is a row before the platform is asked; the platform is asked outside 
 key are stored. A process that dies in between leaves a renewal that is STARTED: the next one asks the platform for
 its write key first, and one that is not ours is the one that the dead process had made. It is adopted, for another
 rotation would end it, and with it what a device may have been given.
+
+Where the platform's rows are in our own database, what it does and what we store of it is one transaction, so that the
+two never differ. Elsewhere the moment from which the old key may be dead is on its row before the platform is asked:
+a device that asks later than that has the portal look at the platform first (`channels.overdue`).
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -52,6 +57,8 @@ def start(
     channel: Channel, *, by: User | None, overlap: timedelta = DEFAULT_OVERLAP, address: str | None = None
 ) -> Renewal:
     """Store the intent to renew the channel's write key; `carry_out` is the rest. Raises like `renew`."""
+    for over in channel.renewals.to_finish(timezone.now()).select_related("channel__account", "old_key", "new_key"):
+        finish(over)  # no worker has come by yet, but nobody needs to wait for one
     if channel.renewals.open().exists():
         raise RenewalUnderWay(_("The key of this channel is being renewed already."))
     return _intend(channel, by=by, overlap=overlap, urgent=False, address=address)
@@ -64,7 +71,8 @@ def revoke(channel: Channel, *, by: User, address: str | None = None) -> Renewal
     returned is still STARTED, and is carried out as soon as the platform answers. Raises CannotRenew.
     """
     urgent = start_revocation(channel, by=by, address=address)
-    carry_out(urgent)
+    if not carry_out(urgent):
+        urgent.refresh_from_db()  # a device that asked in this moment may have done it
     return urgent
 
 
@@ -86,6 +94,8 @@ def _intend(channel: Channel, *, by: User | None, overlap: timedelta, urgent: bo
             renewal = Renewal.objects.create(channel=channel, by=by, overlap=overlap, urgent=urgent, old_key=current)
     except IntegrityError:
         raise RenewalUnderWay(_("The key of this channel is being renewed already.")) from None
+    if urgent:
+        current.doubt_from(timezone.now())
     audit.record(
         "write_key.revocation_started" if urgent else "write_key.renewal_started",
         by=by,
@@ -104,22 +114,35 @@ def carry_out(renewal: Renewal) -> bool:
     """
     account = renewal.channel.account
     platform = account.on_platform
-    # Overriding, asking for the key, rotating it, ending the old one.
-    if not renewal.take_lease(4 * platform.answers_within + LEASE_MARGIN):
+    # Overriding, asking for the key, rotating it, ending the old one. In our own database that takes no time.
+    answers_within = timedelta(0) if platform.is_in_our_database else 4 * platform.answers_within
+    if not renewal.take_lease(answers_within + LEASE_MARGIN):
         return False
     try:
-        if renewal.urgent:
-            _override_others(renewal, account, platform)
-        value = _rotate(renewal, account, platform)
-        if renewal.ends_old_key_at_once:
-            platform.revoke_key(account.key, renewal.channel.number, renewal.old_key.value)
+        with _together(platform):
+            if renewal.urgent:
+                _override_others(renewal, account, platform)
+            value = _rotate(renewal, account, platform)
+            if renewal.ends_old_key_at_once:
+                _end_there(renewal.old_key, account, platform)
+            if _store(renewal, value):
+                return True
     except PlatformError as error:
         _set_back(renewal, account, error)
         return False
-    if _store(renewal, value):
-        return True
     adopt_change(renewal.channel)  # another process was at it, too: what the platform has now decides
     return False
+
+
+def _together(platform: Platform) -> AbstractContextManager[object]:
+    """Let the platform's work and ours be one transaction, where that is possible: no death comes in between."""
+    return transaction.atomic() if platform.is_in_our_database else nullcontext()
+
+
+def _end_there(key: ChannelKey, account: PlatformAccount, platform: Platform) -> None:
+    """Have the platform end a key that is still current here; it is doubted before that."""
+    key.doubt_from(timezone.now())
+    platform.revoke_key(account.key, key.channel.number, key.value)
 
 
 def _rotate(renewal: Renewal, account: PlatformAccount, platform: Platform) -> str:
@@ -137,6 +160,7 @@ def _rotate(renewal: Renewal, account: PlatformAccount, platform: Platform) -> s
     deadline = timezone.now() + renewal.overlap
     Renewal.objects.filter(pk=renewal.pk, lease=renewal.lease).update(deadline=deadline)
     renewal.deadline = deadline
+    renewal.old_key.doubt_from(deadline)
     return platform.rotate_write_key(account.key, number, overlap=renewal.overlap)
 
 
@@ -202,6 +226,7 @@ def _set_back(renewal: Renewal, account: PlatformAccount, error: PlatformError) 
     trouble = trouble_of(error)
     if trouble in (Renewal.Trouble.NO_SUCH_CHANNEL, Renewal.Trouble.CANNOT):
         renewal.move_to(RenewalState.FAILED, trouble=trouble)
+        renewal.old_key.doubt_from(None)
         return
     if isinstance(error, BadAccountKey):
         account.record_check(PlatformAccount.State.REFUSED)
@@ -237,22 +262,27 @@ def finish(renewal: Renewal, *, by: User | None = None, address: str | None = No
     if new is None:
         raise IllegalMove(renewal.state, RenewalState.DONE)
     try:
-        if platform.get_channel(account.key, channel.number).write_key != new.value:
-            # Somebody rotated the key once more. To end the old one now could leave the device with none.
-            adopt_change(channel)
-            return False
-        platform.revoke_key(account.key, channel.number, old.value)
+        with _together(platform):
+            if platform.get_channel(account.key, channel.number).write_key != new.value:
+                # Somebody rotated the key once more. To end the old one now could leave the device with none.
+                adopt_change(channel)
+                return False
+            platform.revoke_key(account.key, channel.number, old.value)
+            return _close(renewal, new, by=by, address=address)
     except NoSuchChannel:
-        pass  # its keys have ended with it
+        return _close(renewal, new, by=by, address=address)  # its keys have ended with it
     except PlatformError as error:
         renewal.trouble = trouble_of(error)
         renewal.save(update_fields=["trouble"])
         return False
-    with transaction.atomic():
-        if not renewal.move_to(RenewalState.DONE, outcome=_outcome(new, by), trouble=""):
-            return False
-        old.move_to(KeyState.ENDED)
-        _record("write_key.ended", old, by=by, address=address)
+
+
+@transaction.atomic
+def _close(renewal: Renewal, new: ChannelKey, *, by: User | None, address: str | None) -> bool:
+    if not renewal.move_to(RenewalState.DONE, outcome=_outcome(new, by), trouble=""):
+        return False
+    renewal.old_key.move_to(KeyState.ENDED)
+    _record("write_key.ended", renewal.old_key, by=by, address=address)
     return True
 
 
@@ -288,15 +318,17 @@ def take_over(ours: ChannelKey, there: str) -> bool:
         return False
     if not ChannelKey.objects.current().filter(pk=ours.pk).exists():
         return False
-    if account.on_platform.can_rotate_write_keys:
-        account.on_platform.revoke_key(account.key, channel.number, ours.value)
-    with transaction.atomic():
-        at_work = channel.renewals.select_for_update().filter(state=RenewalState.STARTED)
-        if at_work.exists() or not ours.move_to(KeyState.ENDED):
-            return False
-        new = _successor(ours, there, origin=ChannelKey.Origin.PLATFORM, by=None)
-        channel.renewals.overlapping().update(new_key=new)
-        _record("write_key.found_renewed", new, by=None)
+    platform = account.on_platform
+    with _together(platform):
+        if platform.can_rotate_write_keys:
+            _end_there(ours, account, platform)
+        with transaction.atomic():
+            at_work = channel.renewals.select_for_update().filter(state=RenewalState.STARTED)
+            if at_work.exists() or not ours.move_to(KeyState.ENDED):
+                return False
+            new = _successor(ours, there, origin=ChannelKey.Origin.PLATFORM, by=None)
+            channel.renewals.overlapping().update(new_key=new)
+            _record("write_key.found_renewed", new, by=None)
     return True
 
 

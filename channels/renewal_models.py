@@ -43,6 +43,10 @@ class RenewalQuerySet(models.QuerySet["Renewal"]):
         """Return those that are done or given up."""
         return self.exclude(state__in=OPEN)
 
+    def waiting(self) -> Self:
+        """Return those whose new key the platform has not made yet."""
+        return self.filter(state=RenewalState.STARTED)
+
     def overlapping(self) -> Self:
         """Return those whose old and new key are both good."""
         return self.filter(state=RenewalState.OVERLAP)
@@ -89,6 +93,15 @@ class Renewal(Attempt):
         related_name="+",
         verbose_name=_("started by"),
         help_text=_("Nobody: the policy."),
+    )
+    round = models.ForeignKey(
+        "channels.RenewalRound",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="renewals",
+        verbose_name=_("round"),
+        help_text=_("Those that were started together."),
     )
     started_at = models.DateTimeField(_("started"), default=timezone.now)
     overlap = models.DurationField(_("transitional period"))
@@ -152,4 +165,5 @@ class Renewal(Attempt):
 
     @property
     def is_urgent(self) -> bool:
-        return self.urgent
+        """Also where the old key may be over on the platform, and the new one is not known here."""
+        return self.urgent or (self.deadline is not None and self.deadline <= timezone.now())

@@ -165,6 +165,10 @@ class ThingSpeak:
         """Raise CannotDo: ThingSpeak tells when a channel was written to, but not with which key."""
         raise CannotDo("ThingSpeak does not tell when a key was used.")
 
+    def read_key_uses(self, account_key: str, number: int) -> list[KeyUse]:
+        """Raise CannotDo: ThingSpeak does not tell who reads."""
+        raise CannotDo("ThingSpeak does not tell when a key was used.")
+
     def read_feed(
         self,
         number: int,

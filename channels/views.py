@@ -22,8 +22,9 @@ from orgs.http import PersonRequest, breadcrumbs, posted
 
 
 def _managed(request: PersonRequest, pk: int) -> PlatformAccount:
-    accounts = PlatformAccount.objects.filter(organization__in=access.managed_organizations(request.user))
-    return get_object_or_404(accounts.select_related("organization"), organization=pk)
+    # By the organization's own key: a number of thirty digits as a foreign key is an error to SQLite.
+    customer = access.managed_organizations(request.user).filter(pk=pk)
+    return get_object_or_404(PlatformAccount.objects.select_related("organization"), organization__in=customer)
 
 
 def _context(request: PersonRequest, account: PlatformAccount, **more: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -11,11 +10,13 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import PlatformAccount
+from devices.attention_keys import key_matters
+from devices.matters import NAMED, Matter
+from devices.matters import names_of as _names
 from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey
 from devices.readings import DeviceState, readings_of
 from orgs import access
@@ -23,29 +24,18 @@ from orgs.models import User
 
 LOOKED_AT = 300
 """Devices that are asked for their last value at most, so that the page of a large customer opens in time."""
-NAMED = 3
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
 EXPIRES_SOON = timedelta(days=14)
 TOLD_OF_RETURN_FOR = timedelta(days=7)
 
 
-@dataclass(frozen=True)
-class Matter:
-    """Something to look at: `kind` and `label` as in `_state.html`, a sentence, and where to do something about it."""
-
-    kind: str
-    label: str | Promise
-    sentence: str
-    url: str
-    step: str | Promise = ""
-
-
 def matters_for(user: User, now: datetime) -> list[Matter]:
-    """Return what needs the attention of `user` as a manager, in ten queries."""
+    """Return what needs the attention of `user` as a manager, in a fixed number of queries."""
     return [
         *_accounts(user),
         *_pending(user),
         *_back_again(user, now),
+        *key_matters(user, now),
         *_silent(user, now),
         *_waiting(user, now),
         *_registration_keys(user, now),
@@ -164,16 +154,6 @@ def _invitations(user: User, now: datetime) -> Iterator[Matter]:
             f"{invitation.organization.get_absolute_url()}#people",
             gettext_lazy("Send it again"),
         )
-
-
-def _names(devices: Sequence[Device | str]) -> str:
-    named = ", ".join(f"“{device}”" for device in devices[:NAMED])
-    more = len(devices) - NAMED
-    return (
-        named
-        if more <= 0
-        else ngettext("{named} and {count} more", "{named} and {count} more", more).format(named=named, count=more)
-    )
 
 
 def _one_or_list(devices: Sequence[Device], **filters: str) -> str:

@@ -135,13 +135,23 @@ class EditRegistrationKeyForm(EditForm, NewRegistrationKeyForm):
         return _("More devices than that have come in with the key already.")
 
 
-class DeleteOrganizationForm(forms.Form):
-    """Where everything in an organization goes before it is deleted. Asks for what there is alone."""
+class DeleteOrganizationForm(EditForm):
+    """Where everything in an organization goes before it is deleted. Asks for what there is alone.
+
+    `holds` counts what is in it: should that have changed since the question was read, it is asked once more.
+    """
 
     def __init__(
-        self, *args: Any, organization: Organization, user: User, has_things: bool, has_people: bool, **kwargs: Any
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        organization: Organization,
+        user: User,
+        holds: Mapping[str, int],
+        has_things: bool,
+        has_people: bool,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(data, current=holds)
         places = access.managed_organizations(user).filter(tree_id=organization.tree_id)
         if has_things:
             self.fields["things_to"] = OrganizationField(
@@ -159,3 +169,7 @@ class DeleteOrganizationForm(forms.Form):
                 help_text=gettext_lazy("They will see the devices of that organization and of all below it."),
                 empty_label=gettext_lazy("Nowhere: they no longer see its devices"),
             )
+
+    @property
+    def changed_meanwhile(self) -> str:
+        return _("What is in it has changed in the meantime. Read again what would happen, and decide then.")

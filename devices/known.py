@@ -51,6 +51,8 @@ class KnownDevice:
     encrypted_write_key: str = field(repr=False)
     encrypted_envelope_key: str = field(repr=False)
     write_key_id: int
+    is_in_doubt: bool
+    """Whether the write key may be over on the platform: see `channels.overdue`."""
     valid_until: datetime | None
     """When the key before this one ends, while there is one."""
     asked_at: datetime | None
@@ -151,6 +153,7 @@ def find(*, lookup: str, serial: str) -> KnownDevice | None:
         encrypted_write_key=row.write_key,
         encrypted_envelope_key=row.envelope_key,
         write_key_id=row.write_key_id,
+        is_in_doubt=row.doubted_from is not None and row.doubted_from <= now,
         valid_until=row.valid_until if row.valid_until and row.valid_until > now else None,
         asked_at=row.asked_at,
         asked_with=row.asked_with,
@@ -169,6 +172,7 @@ class _Row(NamedTuple):
     key_version: int | None
     write_key: str
     write_key_id: int
+    doubted_from: datetime | None
     told_at: datetime | None
     acknowledged_at: datetime | None
     valid_until: datetime | None
@@ -220,6 +224,7 @@ _COLUMNS: dict[str, Any] = {
     "key_version": "write_key__version",
     "write_key": _still_encrypted("write_key__value"),
     "write_key_id": "write_key__pk",
+    "doubted_from": "write_key__valid_until",
     "told_at": "write_key__told_at",
     "acknowledged_at": "write_key__acknowledged_at",
     "valid_until": "retiring__valid_until",

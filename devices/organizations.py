@@ -26,6 +26,16 @@ class Branch:
     def people(self) -> int:
         return len(self.members)
 
+    @property
+    def manages_something(self) -> bool:
+        """Whether this organization, or one below it, is the person's to manage."""
+        return self.is_managed or any(branch.manages_something for branch in self.below)
+
+    @property
+    def organizations_below(self) -> int:
+        """How many organizations are below this one, at any depth."""
+        return sum(1 + branch.organizations_below for branch in self.below)
+
     def add_up(self) -> None:
         """Add to each branch what is below it, and put the branches below in the order of their names."""
         for branch in self.below:

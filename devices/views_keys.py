@@ -10,14 +10,16 @@ from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from devices.forms import EditRegistrationKeyForm, NewRegistrationKeyForm
 from devices.labels import LabelsForm, qr_code, qr_symbol
 from devices.models import RegistrationKey
+from devices.registration_key_story import line_context
+from devices.views_registration_renewal import left_behind
 from orgs import access
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 
@@ -25,7 +27,7 @@ CONSOLE_LINE = "python -m devices.thermometer configure --registration-key {key}
 
 
 def _managed(request: PersonRequest, pk: int) -> RegistrationKey:
-    keys = RegistrationKey.objects.managed_by(request.user).select_related("organization", "created_by")
+    keys = RegistrationKey.objects.managed_by(request.user).select_related("organization", "created_by", "successor")
     return get_object_or_404(keys, pk=pk)
 
 
@@ -50,7 +52,11 @@ def show(request: PersonRequest, pk: int) -> HttpResponse:
 
 def _about(request: PersonRequest, key: RegistrationKey, shown: str = "") -> dict[str, Any]:
     address = reverse("device_registration", args=["SERIAL"]).replace("SERIAL", "<serial>")
+    renewing = line_context(key, timezone.now())
+    if renewing["moving"]:
+        renewing["page"] = left_behind(request, renewing["moving"].old)
     return {
+        **renewing,
         "key": key,
         "shown": shown,
         "console_line": CONSOLE_LINE.format(key=shown or key.masked, portal=settings.PUBLIC_URL),
@@ -124,38 +130,3 @@ def labels(request: PersonRequest, pk: int) -> HttpResponse:
             "qr": qr_symbol(key.text),
         }
     return render(request, "devices/labels.html", context)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def revoke(request: PersonRequest, pk: int) -> HttpResponse:
-    """End a registration key, after a question."""
-    key = _managed(request, pk)
-    if request.method == "POST":
-        with transaction.atomic():
-            key.revoke()
-            note(request, "registration_key.revoked", about=key, organization=key.organization)
-        messages.success(request, _("{key} lets no device in any more.").format(key=key))
-        return redirect(key.organization)
-    context = {
-        "key": key,
-        "consequences": _consequences(key),
-        "breadcrumbs": breadcrumbs(request.user, key.organization, key, _("Revoke")),
-    }
-    return render(request, "devices/revoke_registration_key.html", context)
-
-
-def _consequences(key: RegistrationKey) -> list[str]:
-    devices = key.devices.count()
-    told = [_("No new device gets in with this key, from this moment on.")]
-    if devices:
-        told.append(
-            ngettext(
-                "{count} device has registered with it. It goes on measuring, but cannot fetch its key again: "
-                "set another registration key into it before that is needed.",
-                "{count} devices have registered with it. They go on measuring, but cannot fetch their keys again: "
-                "set another registration key into them before that is needed.",
-                devices,
-            ).format(count=devices)
-        )
-    told.append(_("This cannot be undone. You can make a new key at any time."))
-    return told

@@ -14,19 +14,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from channels.models import RenewalPolicy
 from devices.delete_organization import delete_organization
 from devices.forms import DeleteOrganizationForm
+from devices.from_above import rules_for
 from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationKey
-from devices.moving import move_organization
+from devices.moving import change_by_moving, move_organization
 from devices.organizations import tree_below, trees_of
 from devices.readings import readings_of
-from orgs import access
-from orgs.errors import CannotMove, NotEmpty
+from orgs import access, tree
+from orgs.errors import CannotMove, ChangedMeanwhile, NotEmpty
 from orgs.forms import MoveOrganizationForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
-from orgs.models import Invitation, Membership, Organization
+from orgs.models import Invitation, Membership, Organization, User
 
 DEVICES_A_PAGE = 25
+PEOPLE_SHOWN = 50
+NAMED = 5
+DRAWN_BELOW = 100
 
 
 def _managed(request: PersonRequest, pk: int) -> Organization:
@@ -36,7 +41,9 @@ def _managed(request: PersonRequest, pk: int) -> Organization:
 @require_safe
 def organizations(request: PersonRequest) -> HttpResponse:
     """All that I belong to, as a tree."""
-    return render(request, "devices/organizations.html", {"trees": trees_of(request.user)})
+    trees = trees_of(request.user)
+    context = {"trees": trees, "manages": any(branch.manages_something for branch in trees)}
+    return render(request, "devices/organizations.html", context)
 
 
 @require_safe
@@ -52,9 +59,11 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "organization": shown,
         "branch": branch,
+        "draws_below": 0 < branch.organizations_below <= DRAWN_BELOW,
         "page": page,
         "readings": readings.all,
         "out_of_reach": readings.out_of_reach,
+        "own_place": access.own_memberships(request.user).filter(organization=shown).first(),
         "breadcrumbs": breadcrumbs(request.user, shown),
     }
     if branch.is_managed:
@@ -63,15 +72,16 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]:
-    here = (
-        Membership.objects.filter(organization=shown).select_related("user").order_by("user__given_name", "user__email")
-    )
+    here = Membership.objects.filter(organization=shown).select_related("user")
+    people = list(here.order_by("user__given_name", "user__email")[: PEOPLE_SHOWN + 1])
     above = access.people_who_see(shown).exclude(organization=shown)
     known = set(access.visible_path(request.user, shown).values_list("pk", flat=True))
     return {
-        "people": here,
+        "people": people[:PEOPLE_SHOWN],
+        "more_people": len(people) > PEOPLE_SHOWN,
         # Somebody who manages a part of a customer alone learns who else sees it, but not what is above.
         "people_above": [(place, place.organization_id in known) for place in above],
+        "rules": rules_for(shown, known),
         "invitations": Invitation.objects.pending().filter(organization=shown).order_by("created_at"),
         "keys": RegistrationKey.objects.filter(organization=shown).order_by("revoked_at", "-created_at"),
     }
@@ -85,22 +95,55 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
         messages.error(request, _("The customer itself cannot be moved."))
         return redirect(moved)
     form = MoveOrganizationForm(posted(request), organization=moved, user=request.user)
+    dropped_on = form.dropped_on(request.GET.get("to", ""))
     if form.is_valid():
         target = form.cleaned_data["parent"]
         try:
             with transaction.atomic():
+                tree.lock_tree_of(moved)
+                moved.require_unchanged()
                 move_organization(moved, below=target)
                 note(request, "organization.moved", about=moved, organization=moved, to=target.name)
-        except CannotMove as error:
-            form.add_error("parent", str(error))
+        except (CannotMove, ChangedMeanwhile) as error:
+            form.add_error(None if dropped_on else "parent", str(error))
         except IntegrityError:
             said = _("There is an organization called “{name}” in {target} already. Rename one of them first.")
-            form.add_error("parent", said.format(name=moved.name, target=target.name))
+            form.add_error(None if dropped_on else "parent", said.format(name=moved.name, target=target.name))
         else:
             messages.success(request, _("“{name}” is now in {target}.").format(name=moved.name, target=target.name))
             return redirect(moved)
-    path = breadcrumbs(request.user, moved, _("Move"))
-    return render(request, "devices/move_organization.html", {"form": form, "organization": moved, "breadcrumbs": path})
+    context = {"form": form, "organization": moved, "breadcrumbs": breadcrumbs(request.user, moved, _("Move"))}
+    if dropped_on:
+        context |= {"target": dropped_on, "consequences": _of_moving(moved, dropped_on)}
+    return render(request, "devices/move_organization.html", context)
+
+
+def _of_moving(moved: Organization, target: Organization) -> list[str]:
+    change = change_by_moving(moved, below=target)
+    told = [
+        _("Everything in “{name}” moves along: organizations, people, devices and registration keys.").format(
+            name=moved.name
+        )
+    ]
+    if change.gain:
+        said = ngettext("{names} will see its devices.", "{names} will see its devices.", len(change.gain))
+        told.append(said.format(names=_names(change.gain)))
+    if change.lose:
+        said = ngettext(
+            "{names} will no longer see its devices, and loses the read keys to them at once.",
+            "{names} will no longer see its devices, and lose the read keys to them at once.",
+            len(change.lose),
+        )
+        told.append(said.format(names=_names(change.lose)))
+    return told
+
+
+def _names(people: list[User]) -> str:
+    named = ", ".join(str(person) for person in people[:NAMED])
+    more = len(people) - NAMED
+    if more <= 0:
+        return named
+    return ngettext("{named} and {count} more", "{named} and {count} more", more).format(named=named, count=more)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -115,6 +158,7 @@ def delete(request: PersonRequest, pk: int) -> HttpResponse:
         posted(request),
         organization=doomed,
         user=request.user,
+        holds=holds,
         has_things=any(holds[kind] for kind in ("devices", "newcomers", "registration_keys", "organizations")),
         has_people=bool(holds["people"]),
     )
@@ -183,8 +227,14 @@ def _consequences(organization: Organization, holds: dict[str, int]) -> list[str
     if in_it:
         told.append(_("It holds {list}: they go where you choose here.").format(list=", ".join(in_it)))
         told.append(_("Devices keep their channels, their keys and everything that they have measured."))
+        if holds["registration_keys"]:
+            told.append(_("Registration keys stay good: devices that use them land where the keys go."))
+        if holds["people"]:
+            told.append(_("People who go nowhere lose their read keys to these devices at once."))
     else:
         told.append(_("Nothing and nobody is in it."))
+    if RenewalPolicy.objects.filter(organization=organization).exists():
+        told.append(_("Its own policy for the renewal of keys ends: that of the new place holds then."))
     if holds["invitations"]:
         told.append(invitations.format(count=holds["invitations"]))
     return told

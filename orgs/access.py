@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orgs.models import Invitation, Membership, Organization, OrganizationQuerySet
 
@@ -57,6 +57,31 @@ def visible_path(user: User | AnonymousUser, organization: Organization) -> Orga
 def managed_memberships(user: User | AnonymousUser) -> MembershipQuerySet:
     """Return the places in organizations that `user` manages, those that have run out included."""
     return Membership.objects.filter(organization__in=managed_organizations(user))
+
+
+def own_memberships(user: User | AnonymousUser) -> MembershipQuerySet:
+    """Return the places that `user` has themselves and may leave, also those of suspended customers."""
+    return _memberships_of(user)
+
+
+def known_memberships(user: User | AnonymousUser) -> MembershipQuerySet:
+    """Return the places that matter to what `user` manages: those in it, and the current ones above it.
+
+    The latter are not for `user` to change, and the organizations that they are in not always for `user` to know.
+    """
+    managed = managed_organizations(user)
+    below = managed.filter(
+        tree_id=OuterRef("organization__tree_id"),
+        lft__gte=OuterRef("organization__lft"),
+        rght__lte=OuterRef("organization__rght"),
+    )
+    above = Membership.objects.current().filter(Exists(below)).values("pk")
+    return Membership.objects.filter(Q(organization__in=managed) | Q(pk__in=above))
+
+
+def visible_without(membership: Membership) -> OrganizationQuerySet:
+    """Return the organizations whose devices the person would still see if this place of theirs ended."""
+    return _at_or_below(Membership.objects.current().filter(user=membership.user_id).exclude(pk=membership.pk))
 
 
 def managed_invitations(user: User | AnonymousUser) -> InvitationQuerySet:

@@ -9,6 +9,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
 
@@ -30,17 +32,31 @@ class EditForm(forms.Form):
         cleaned = super().clean()
         if self.data.get(self.add_prefix("seen"), self.now) != self.now:
             self.data = {**self.data.dict(), self.add_prefix("seen"): self.now}  # type: ignore[attr-defined]
-            raise ValidationError(
-                _(
-                    "Somebody else has changed this in the meantime: {values}. "
-                    "Save again to replace it by what you typed."
-                ).format(
-                    values=", ".join(
-                        f"{self.fields[name].label}: {value or '–'}" for name, value in self.current.items()
-                    )
-                )
-            )
+            raise ValidationError(self.changed_meanwhile)
         return cleaned
+
+    @property
+    def changed_meanwhile(self) -> str:
+        """What is said when somebody else was faster."""
+        return _(
+            "Somebody else has changed this in the meantime: {values}. Save again to replace it by what you typed."
+        ).format(
+            values=", ".join(
+                f"{self.fields[name].label}: {self._in_words(name, value)}"
+                for name, value in self.current.items()
+                if name in self.fields
+            )
+        )
+
+    def _in_words(self, name: str, value: Any) -> str:
+        """Return a value as this form's reader knows it: a choice by its label, if it is one of theirs."""
+        field = self.fields[name]
+        if isinstance(field, forms.ModelChoiceField):
+            known: Model | None = field.queryset.filter(pk=value).first() if field.queryset is not None else None
+            return str(known) if known else "–"
+        if isinstance(field, forms.ChoiceField):
+            return next((str(label) for choice, label in self[name].field.widget.choices if choice == value), "–")
+        return str(localize(value)) if value else "–"
 
     @property
     def values(self) -> dict[str, Any]:

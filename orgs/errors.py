@@ -21,6 +21,10 @@ class AlreadyThere(OrganizationError):
     """The person has a place in that organization already."""
 
 
+class ChangedMeanwhile(OrganizationError):
+    """Somebody else was faster: what this person decided about is not as they saw it any more."""
+
+
 class InvitationNotGood(Exception):
     """The invitation is unknown, used, withdrawn or too old: an outsider cannot tell which."""
 

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms.models import ModelChoiceIterator
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from orgs.models import Organization
 
 SEPARATOR = " › "
+
+
+class EndOfDayField(forms.DateField):
+    """A day, typed or picked; the value is its last moment in the viewer's time zone. Days gone by are refused."""
+
+    default_error_messages = {"past": _("This day has passed.")}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return timezone.localtime(value).date() if isinstance(value, datetime) else value
+
+    def clean(self, value: Any) -> datetime | None:
+        day: date | None = super().clean(value)
+        if day is None:
+            return None
+        end: datetime = timezone.make_aware(datetime.combine(day, time.max))
+        if end <= timezone.now():
+            raise ValidationError(self.error_messages["past"], code="past")
+        return end
 
 
 class _Paths(ModelChoiceIterator):  # type: ignore[type-arg]

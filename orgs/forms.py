@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import SetPasswordMixin
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orgs import access
 from orgs.editing import EditForm
-from orgs.fields import OrganizationField
+from orgs.fields import EndOfDayField, OrganizationField
+from orgs.forms_places import MAY_DO, until_field
 from orgs.models import Invitation, Membership, Organization, User
+
+UNTIL_A_DAY = "day"
+LONGEST = timedelta(days=90)
 
 
 class OrganizationForm(forms.Form):
@@ -64,18 +70,39 @@ class EditOrganizationForm(EditForm, OrganizationForm):
         self.organization = organization
 
 
-class MoveOrganizationForm(forms.Form):
+class MoveOrganizationForm(EditForm):
     """Where an organization goes: any place of the same customer that the person manages."""
 
-    def __init__(self, *args: Any, organization: Organization, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, organization: Organization, user: User, **kwargs: Any
+    ) -> None:
+        super().__init__(data, current={"parent": organization.parent_id}, **kwargs)
+        self.organization = organization
         self.fields["parent"] = OrganizationField(
             access.managed_organizations(user).filter(tree_id=organization.tree_id),
             left_out=organization,
             label=gettext_lazy("Put it into"),
             empty_label=None,
-            initial=organization.parent_id,
         )
+
+    def dropped_on(self, value: str) -> Organization | None:
+        """Return where the organization was dragged to, if it can go there; the form then means that place."""
+        try:
+            target: Organization | None = self.fields["parent"].clean(value or None)
+        except forms.ValidationError:
+            return None
+        if target is None or target.pk == self.organization.parent_id or self.organization.contains(target):
+            return None
+        self.initial["parent"] = target.pk
+        self.fields["parent"].widget = forms.HiddenInput()
+        return target
+
+
+class _WithDefault(forms.ChoiceField):
+    """A choice that is as it was initially if nothing is sent for it."""
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value or self.initial)
 
 
 class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -83,17 +110,28 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
 
     relation = forms.ChoiceField(
         label=gettext_lazy("What may this person do?"),
-        choices=[
-            (Membership.Relation.MEMBER, gettext_lazy("See the devices here and below")),
-            (Membership.Relation.MANAGER, gettext_lazy("See and manage everything here and below")),
-        ],
+        choices=MAY_DO,
         initial=Membership.Relation.MEMBER,
         widget=forms.RadioSelect,
     )
+    membership_until = until_field()
+    good_for = _WithDefault(
+        label=gettext_lazy("How long is the link in the mail good?"),
+        choices=[
+            ("1", gettext_lazy("1 day")),
+            ("3", gettext_lazy("3 days")),
+            ("7", gettext_lazy("1 week")),
+            ("14", gettext_lazy("2 weeks")),
+            ("30", gettext_lazy("30 days")),
+            (UNTIL_A_DAY, gettext_lazy("Until a day of my choice")),
+        ],
+        initial="14",
+    )
+    expires_at = EndOfDayField(label=gettext_lazy("The link is good until the end of"), required=False)
 
     class Meta:
         model = Invitation
-        fields = ("email", "given_name", "family_name", "relation")
+        fields = ("email", "given_name", "family_name", "relation", "membership_until")
         help_texts = {"email": gettext_lazy("The invitation goes there. Nobody else can use it.")}
         widgets = {"email": forms.EmailInput(attrs={"autocomplete": "off"})}
 
@@ -111,6 +149,20 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
                 _("{who} is in {name} already.").format(who=here.user, name=self.organization.name)
             )
         return email
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        good_for = self.cleaned_data.pop("good_for", None)
+        until = self.cleaned_data.get("expires_at")
+        if good_for is None:
+            return cleaned
+        if good_for != UNTIL_A_DAY:
+            self.cleaned_data["expires_at"] = timezone.now() + timedelta(days=int(good_for))
+        elif until is None and "expires_at" not in self.errors:
+            self.add_error("expires_at", _("Choose the day."))
+        elif until is not None and until > timezone.now() + LONGEST:
+            self.add_error("expires_at", _("A link is good for 90 days at most."))
+        return cleaned
 
 
 class AcceptForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]

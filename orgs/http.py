@@ -32,13 +32,15 @@ class HasPage(Protocol):
     def get_absolute_url(self) -> str: ...
 
 
-def breadcrumbs(user: User, organization: Organization, *further: HasPage | str) -> list[Breadcrumb]:
+def breadcrumbs(user: User, organization: Organization, *further: HasPage | Breadcrumb | str) -> list[Breadcrumb]:
     """Return the path to `organization` as far as `user` may know of it, then what is `further` down, page last."""
     return [_breadcrumb(step) for step in (*access.visible_path(user, organization), *further)]
 
 
-def _breadcrumb(step: HasPage | str) -> Breadcrumb:
-    return {"label": step} if isinstance(step, str) else {"label": str(step), "url": step.get_absolute_url()}
+def _breadcrumb(step: HasPage | Breadcrumb | str) -> Breadcrumb:
+    if isinstance(step, str):
+        return {"label": step}
+    return step if isinstance(step, dict) else {"label": str(step), "url": step.get_absolute_url()}
 
 
 def posted(request: HttpRequest) -> QueryDict | None:

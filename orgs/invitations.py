@@ -6,20 +6,24 @@ that the address is theirs, and whoever has no account yet chooses a password th
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from orgs import access
 from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.models import Invitation, Membership, Organization, User
 from orgs.readers import as_read_by
+
+ASKED_AGAIN_AFTER = timedelta(days=1)
 
 
 @transaction.atomic
@@ -32,8 +36,9 @@ def invite(
     given_name: str = "",
     family_name: str = "",
     expires_at: datetime | None = None,
+    membership_until: datetime | None = None,
 ) -> Invitation:
-    """Offer a place in `organization` to an address and mail the link.
+    """Offer a place in `organization`, for good or `membership_until` some moment, to an address and mail the link.
 
     A second invitation of the same address into the same organization replaces the first, whose link ends.
     Raises MailNotSent, with the invitation stored, and IntegrityError if the same was done at the same moment.
@@ -49,9 +54,11 @@ def invite(
         family_name=family_name,
         relation=relation,
         invited_by=by,
+        membership_until=membership_until,
     )
     if expires_at is not None:
         invitation.expires_at = expires_at
+    invitation.end_with_the_place()
     token = invitation.renew_token()
     invitation.save()
     transaction.on_commit(lambda: _mail(invitation, token))
@@ -60,16 +67,21 @@ def invite(
 
 @transaction.atomic
 def resend(invitation: Invitation) -> None:
-    """Mail a new link, good for as long as a new invitation; the old one ends.
+    """Mail a new link, good for as long as the old one was when it was sent; the old one ends.
 
-    Raises InvitationNotGood if it has been accepted or withdrawn, and MailNotSent.
+    Raises InvitationNotGood if it has been accepted or withdrawn, or if the guest's time is over, and MailNotSent.
     """
     pending = Invitation.objects.pending().select_for_update().filter(pk=invitation.pk).first()
     if pending is None:
         raise InvitationNotGood(_("This invitation has been accepted or withdrawn in the meantime."))
+    if pending.membership_until is not None and pending.membership_until <= timezone.now():
+        raise InvitationNotGood(
+            _("The place would have ended by now. Withdraw this invitation and send one with another end date.")
+        )
     token = pending.renew_token()
     pending.prolong()
-    pending.save(update_fields=["token_hash", "expires_at"])
+    pending.asked_at = None
+    pending.save(update_fields=["token_hash", "expires_at", "created_at", "asked_at"])
     transaction.on_commit(lambda: _mail(pending, token))
 
 
@@ -105,6 +117,42 @@ def find(token: str) -> Invitation:
     if invitation is None:
         raise InvitationNotGood(_("This invitation is no longer good. Ask whoever invited you for a new one."))
     return invitation
+
+
+def ask_for_new(token: str, *, now: datetime | None = None) -> None:
+    """Tell whoever can send a new link that this one was opened too late; at most once a day for each invitation.
+
+    Does nothing for links that are unknown, used or withdrawn: whoever asks is not told which it was.
+    """
+    now = now or timezone.now()
+    expired = Invitation.objects.pending().filter(expires_at__lte=now).with_token(token)
+    may_ask = Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASKED_AGAIN_AFTER)
+    if not expired.filter(may_ask).update(asked_at=now):
+        return
+    invitation = expired.select_related("organization", "invited_by").get()
+    reader = _who_can_send_again(invitation)
+    if reader is None:
+        return
+    page = settings.PUBLIC_URL + invitation.organization.get_absolute_url() + "#people"
+    with as_read_by(reader):
+        send_mail(
+            subject=_("{who} asks for a new invitation to {organization}").format(
+                who=invitation.full_name or invitation.email, organization=invitation.organization
+            ),
+            message=render_to_string("orgs/mail/invitation_asked.txt", {"invitation": invitation, "link": page}),
+            from_email=None,
+            recipient_list=[reader.email],
+            fail_silently=True,  # The page says the same whatever happens; the list of invitations has it, too.
+        )
+
+
+def _who_can_send_again(invitation: Invitation) -> User | None:
+    inviter = invitation.invited_by
+    if inviter is not None and access.may_manage(inviter, invitation.organization):
+        return inviter
+    managers = access.people_who_see(invitation.organization).filter(relation=Membership.Relation.MANAGER)
+    nearest = managers.order_by("-organization__level", "pk").first()
+    return nearest.user if nearest else None
 
 
 def account_of(invitation: Invitation) -> User | None:
@@ -149,7 +197,11 @@ def _place(user: User, invitation: Invitation) -> Membership:
     membership, is_new = Membership.objects.get_or_create(
         user=user,
         organization=invitation.organization,
-        defaults={"relation": invitation.relation, "created_by": invitation.invited_by},
+        defaults={
+            "relation": invitation.relation,
+            "valid_until": invitation.membership_until,
+            "created_by": invitation.invited_by,
+        },
     )
     if not is_new:
         _take_in(invitation, membership)
@@ -157,8 +209,11 @@ def _place(user: User, invitation: Invitation) -> Membership:
 
 
 def _take_in(invitation: Invitation, membership: Membership) -> None:
-    # An invitation gives and never takes: whoever manages already goes on managing.
-    if membership.is_current and membership.relation == Membership.Relation.MANAGER:
-        return
-    membership.relation, membership.valid_until = invitation.relation, None
+    # An invitation gives and never takes: whoever manages already goes on managing, and no place gets a nearer end.
+    until = invitation.membership_until
+    if membership.is_current:
+        if membership.relation == Membership.Relation.MANAGER and invitation.relation != membership.relation:
+            return
+        until = max(until, membership.valid_until) if until and membership.valid_until else None
+    membership.relation, membership.valid_until = invitation.relation, until
     membership.save(update_fields=["relation", "valid_until"])

@@ -9,15 +9,17 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models import Q, Value
+from django.db.models.functions import Lower, NullIf
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from mptt.managers import TreeManager
 from mptt.models import MPTTModel, TreeForeignKey
 
 from orgs.audit import AuditEntry as AuditEntry  # Also a model of this app.
+from orgs.errors import ChangedMeanwhile
 from orgs.readers import Reader
 from orgs.tokens import new_token, token_hash
 
@@ -66,6 +68,14 @@ class User(Reader, AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_unique_ignoring_case"),
         ]
+
+    BY_NAME = (
+        Lower(NullIf("given_name", Value(""))).asc(nulls_last=True),
+        Lower("family_name"),
+        "email",
+        "pk",
+    )
+    """The order of a list: those without a name, who are shown by their address, last."""
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
@@ -195,6 +205,17 @@ class Organization(MPTTModel):
         Organization.objects.filter(pk=self.pk).update(name=name, description=description)
         self.name, self.description = name, description
 
+    def require_unchanged(self) -> None:
+        """Raise ChangedMeanwhile unless name, description and place are as they were when this was read.
+
+        To be called inside the transaction that changes them, after `orgs.tree.lock_tree_of`.
+        """
+        as_it_was = Organization.objects.filter(
+            pk=self.pk, name=self.name, description=self.description, parent=self.parent_id
+        )
+        if not as_it_was.exists():
+            raise ChangedMeanwhile(gettext("Somebody else has just changed {name}. Look again.").format(name=self.name))
+
     def suspend(self) -> None:
         """Stop the customer's service: its people see nothing, and its devices get no keys, until `resume`.
 
@@ -217,12 +238,33 @@ class Organization(MPTTModel):
         return self.tree_id == other.tree_id and self.lft <= other.lft and other.rght <= self.rght
 
 
+def _in_two_weeks() -> datetime:
+    """Return the moment until which an invitation is good if nothing else is said, and before which "soon" ends."""
+    return timezone.now() + timedelta(days=14)
+
+
 class MembershipQuerySet(models.QuerySet["Membership"]):
     """Memberships, narrowed."""
 
     def current(self, at: datetime | None = None) -> Self:
         """Return those that have not run out."""
         return self.filter(Q(valid_until__isnull=True) | Q(valid_until__gt=at or timezone.now()))
+
+    def over(self, at: datetime | None = None) -> Self:
+        """Return those that have run out."""
+        return self.filter(valid_until__lte=at or timezone.now())
+
+    def ending_soon(self) -> Self:
+        """Return those of guests that run out within two weeks."""
+        return self.current().filter(valid_until__lte=_in_two_weeks())
+
+    def at_or_below(self, organization: Organization) -> Self:
+        """Return the places in the organization and in all below it."""
+        return self.filter(
+            organization__tree_id=organization.tree_id,
+            organization__lft__gte=organization.lft,
+            organization__rght__lte=organization.rght,
+        )
 
 
 class Membership(models.Model):
@@ -270,6 +312,18 @@ class Membership(models.Model):
     def is_current(self) -> bool:
         return self.valid_until is None or self.valid_until > timezone.now()
 
+    @property
+    def ends_soon(self) -> bool:
+        """Whether it is a guest's place that runs out within two weeks."""
+        return self.valid_until is not None and self.is_current and self.valid_until <= _in_two_weeks()
+
+    @property
+    def role(self) -> str:
+        """The place in words: "member of Household"."""
+        if self.relation == self.Relation.MANAGER:
+            return gettext("manager of {name}").format(name=self.organization.name)
+        return gettext("member of {name}").format(name=self.organization.name)
+
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations, narrowed."""
@@ -284,10 +338,6 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 
     def with_token(self, token: str) -> Self:
         return self.filter(token_hash=token_hash(token))
-
-
-def _in_two_weeks() -> datetime:
-    return timezone.now() + timedelta(days=14)
 
 
 class Invitation(models.Model):
@@ -308,6 +358,13 @@ class Invitation(models.Model):
     )
     created_at = models.DateTimeField(_("sent"), default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("good until"), default=_in_two_weeks)
+    membership_until = models.DateTimeField(
+        _("place until"),
+        null=True,
+        blank=True,
+        help_text=_("For guests: when their place ends."),
+    )
+    asked_at = models.DateTimeField(_("asked for a new link"), null=True, blank=True, editable=False)
     accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("withdrawn"), null=True, blank=True, editable=False)
 
@@ -331,8 +388,10 @@ class Invitation(models.Model):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.lower()
-        if self.expires_at and self.expires_at <= timezone.now():
-            raise ValidationError({"expires_at": _("This moment has passed.")})
+        for name in ("expires_at", "membership_until"):
+            moment = getattr(self, name)
+            if moment and moment <= timezone.now():
+                raise ValidationError({name: _("This moment has passed.")})
 
     @property
     def is_expired(self) -> bool:
@@ -349,5 +408,13 @@ class Invitation(models.Model):
         return token
 
     def prolong(self) -> None:
-        """Make the invitation good for as long as a new one. Not saved."""
-        self.expires_at = _in_two_weeks()
+        """Make the invitation good once more for as long as it was when it was sent, at least for a day. Not saved."""
+        lifetime = max(self.expires_at - self.created_at, timedelta(days=1))
+        self.created_at = timezone.now()
+        self.expires_at = self.created_at + lifetime
+        self.end_with_the_place()
+
+    def end_with_the_place(self) -> None:
+        """Let the link end no later than the place that it leads to. Not saved."""
+        if self.membership_until is not None:
+            self.expires_at = min(self.expires_at, self.membership_until)

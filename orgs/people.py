@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from orgs.errors import AlreadyThere, CannotMove, LastManager
+from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager
 from orgs.models import Membership, Organization
 from orgs.tree import lock_tree_of
 
@@ -16,9 +16,9 @@ from orgs.tree import lock_tree_of
 def change(membership: Membership, *, relation: str, valid_until: datetime | None) -> None:
     """Make somebody a member or a manager, for good or until a moment. Raises LastManager."""
     lock_tree_of(membership.organization)
-    membership.relation, membership.valid_until = relation, valid_until
-    membership.save(update_fields=["relation", "valid_until"])
+    Membership.objects.filter(pk=membership.pk).update(relation=relation, valid_until=valid_until)
     _require_a_manager(membership.organization)
+    membership.relation, membership.valid_until = relation, valid_until
 
 
 @transaction.atomic
@@ -32,10 +32,9 @@ def move(membership: Membership, *, to: Organization) -> None:
         raise CannotMove(_("A person cannot be moved to another customer. Invite them there."))
     if Membership.objects.filter(user=membership.user_id, organization=to).exclude(pk=membership.pk).exists():
         raise AlreadyThere(_("{who} is in {name} already.").format(who=membership.user, name=to.name))
-    before = membership.organization
+    Membership.objects.filter(pk=membership.pk).update(organization=to)
+    _require_a_manager(membership.organization)
     membership.organization = to
-    membership.save(update_fields=["organization"])
-    _require_a_manager(before)
 
 
 @transaction.atomic
@@ -44,6 +43,36 @@ def remove(membership: Membership) -> None:
     lock_tree_of(membership.organization)
     Membership.objects.filter(pk=membership.pk).delete()
     _require_a_manager(membership.organization)
+
+
+@transaction.atomic
+def restore(membership: Membership) -> None:
+    """Give a place back that was removed just now, as it was. Raises AlreadyThere, and CannotMove if it is too late."""
+    lock_tree_of(membership.organization)
+    if Membership.objects.filter(user=membership.user_id, organization=membership.organization_id).exists():
+        raise AlreadyThere(
+            _("{who} is in {name} already.").format(who=membership.user, name=membership.organization.name)
+        )
+    if not membership.is_current:
+        raise CannotMove(_("This place has run out in the meantime."))
+    membership.save(force_insert=True)
+
+
+def require_unchanged(membership: Membership) -> None:
+    """Raise ChangedMeanwhile unless the place is as it was when `membership` was read.
+
+    To be called inside the transaction that changes it, after `orgs.tree.lock_tree_of`.
+    """
+    as_it_was = Membership.objects.filter(
+        pk=membership.pk,
+        organization=membership.organization_id,
+        relation=membership.relation,
+        valid_until=membership.valid_until,
+    )
+    if not as_it_was.exists():
+        raise ChangedMeanwhile(
+            _("Somebody else has just changed the place of {who}. Look at it again.").format(who=membership.user)
+        )
 
 
 def _require_a_manager(touched: Organization) -> None:

@@ -2,13 +2,17 @@
 
 from django.urls import path
 
-from orgs import views, views_invitations
+from orgs import views, views_invitations, views_people
 
 urlpatterns = [
+    path("people/", views_people.people, name="people"),
+    path("people/invited/", views_invitations.invited, name="invited"),
     path("organizations/<int:pk>/new/", views.new, name="organization_new"),
     path("organizations/<int:pk>/edit/", views.edit, name="organization_edit"),
     path("organizations/<int:pk>/invite/", views_invitations.invite, name="invite"),
     path("invited/<int:pk>/resend/", views_invitations.resend, name="invitation_resend"),
     path("invited/<int:pk>/withdraw/", views_invitations.withdraw, name="invitation_withdraw"),
+    path("invitations/asked/", views_invitations.asked, name="invitation_asked"),
+    path("invitations/<str:token>/ask/", views_invitations.ask_again, name="invitation_ask"),
     path("invitations/<str:token>/", views_invitations.invitation, name="invitation"),
 ]

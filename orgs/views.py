@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from orgs import access, tree
+from orgs.errors import ChangedMeanwhile
 from orgs.forms import EditOrganizationForm, OrganizationForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Organization
@@ -46,11 +47,15 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             with transaction.atomic():
+                tree.lock_tree_of(organization)
+                organization.require_unchanged()
                 before = organization.name
                 organization.describe(**form.values)
                 note(request, "organization.described", about=organization, organization=organization, before=before)
         except IntegrityError:
             form.add_error("name", form.name_taken)
+        except ChangedMeanwhile as error:
+            form.add_error(None, str(error))
         else:
             messages.success(request, _("“{name}” is saved.").format(name=organization.name))
             return redirect(organization)

@@ -5,20 +5,24 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
+from django.core.paginator import Paginator
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orgs import access, invitations
 from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.forms import AcceptForm, InvitationForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Invitation
+from orgs.views_people import under_people
 
+INVITATIONS_A_PAGE = 50
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
@@ -43,6 +47,21 @@ def invite(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "orgs/invite.html", {"form": form, "organization": organization, "breadcrumbs": path})
 
 
+@require_safe
+def invited(request: PersonRequest) -> HttpResponse:
+    """All invitations into what I manage that nobody has answered yet, those that need something first."""
+    pending = access.managed_invitations(request.user).pending().select_related("organization")
+    page = Paginator(pending.order_by("expires_at", "pk"), INVITATIONS_A_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "breadcrumbs": under_people(_("Invitations"))}
+    return render(request, "orgs/invited.html", context)
+
+
+def _back(request: PersonRequest, invited: Invitation) -> HttpResponse:
+    """Return to the list that the button was on: that of all invitations, or the organization's."""
+    here = request.POST.get("next") == reverse("invited")
+    return redirect("invited") if here else redirect(invited.organization)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def resend(request: PersonRequest, pk: int) -> HttpResponse:
     """Mail a pending invitation again, with a new link."""
@@ -58,7 +77,7 @@ def resend(request: PersonRequest, pk: int) -> HttpResponse:
             messages.success(
                 request, _("A new link is on its way to {email}. The old one has ended.").format(email=invited.email)
             )
-    return redirect(invited.organization)
+    return _back(request, invited)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -74,7 +93,7 @@ def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
             messages.error(request, str(error))
         else:
             messages.success(request, _("The invitation to {email} is withdrawn.").format(email=invited.email))
-    return redirect(invited.organization)
+    return _back(request, invited)
 
 
 @login_not_required
@@ -100,6 +119,22 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     except InvitationNotGood as error:
         return render(request, "orgs/invitation_not_good.html", {"reason": str(error)}, status=404)
     return render(request, "orgs/invitation_accept.html", {"invitation": invited})
+
+
+@login_not_required
+@never_cache
+@require_POST
+def ask_again(request: HttpRequest, token: str) -> HttpResponse:
+    """Pass on the wish for a new link. The answer is the same whatever became of the invitation."""
+    invitations.ask_for_new(token)
+    return redirect("invitation_asked")
+
+
+@login_not_required
+@require_safe
+def asked(request: HttpRequest) -> HttpResponse:
+    """What becomes of such a wish."""
+    return render(request, "orgs/invitation_asked.html")
 
 
 def _with_new_account(request: HttpRequest, token: str, invited: Invitation) -> HttpResponse:

@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 PAGES = (
-    ("dashboard", _("My devices"), "thermometer-half"),
-    ("organizations", _("Organizations"), "diagram-3"),
+    ("dashboard", _("My devices"), "thermometer-half", ()),
+    ("organizations", _("Organizations"), "diagram-3", ("/people/", "/memberships/", "/registration-keys/")),
 )
+"""The name of an entry's page, its label, its icon, and where the pages are that belong to it besides those below."""
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
@@ -20,7 +21,9 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)  # Not there when a device path failed.
     items = []
     if user is not None and user.is_authenticated:
-        for name, label, icon in PAGES:
+        for name, label, icon, further in PAGES:
             url = reverse(name)
-            items.append({"label": label, "url": url, "icon": icon, "current": request.path.startswith(url)})
+            items.append(
+                {"label": label, "url": url, "icon": icon, "current": request.path.startswith((url, *further))}
+            )
     return {"navigation": items, "outbox_is_shown": settings.OUTBOX_IS_SHOWN}

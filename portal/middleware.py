@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, get_resolver
 from django.utils import timezone, translation
+from django.views.defaults import page_not_found
 
 from orgs.readers import spoken, zone_named
 from portal.log_ins import note_seen
@@ -69,6 +70,23 @@ def as_people_read(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return handle
+
+
+class NotFoundForPeople:
+    """Show the product's own page for what is not there also in development and the demo.
+
+    Django's page with DEBUG on tells developers of addresses, and people who try the demo nothing. It is still shown
+    for an address that leads nowhere at all.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        return page_not_found(request, exception) if isinstance(exception, Http404) else None
 
 
 def note_log_ins(get_response: GetResponse) -> GetResponse:

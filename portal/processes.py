@@ -147,6 +147,14 @@ class Children:
         self._children.append(child)
         return child
 
+    def end(self, child: Child, *, at_once: bool = False) -> None:
+        """End one of them on purpose; from then on it is not missed. `at_once`: by SIGKILL, in whatever it is doing."""
+        self._children.remove(child)
+        if not at_once:
+            child.ask_to_end()
+        if at_once or not child.wait(ENDS_WITHIN):
+            child.kill()
+
     def wait_until(self, is_so: Callable[[], bool], *, within: float = math.inf) -> bool:
         """Return True as soon as `is_so`, or False after `within` seconds. Raises CannotRun when one has ended."""
         until = time.monotonic() + within
@@ -184,9 +192,9 @@ class Portal:
     def __init__(self, children: Children, *, port: int, name: str = "portal", **environment: str) -> None:
         """`environment` are settings (`DATABASE_URL=…`) on top of those of this process."""
         self.url = f"http://localhost:{port}"
+        self.name = name
         self._children = children
         self._port = port
-        self._name = name
         self.environment = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
@@ -207,21 +215,20 @@ class Portal:
             raise CannotRun(f"manage.py {arguments[0]} did not work:\n{words}")
         return done.stdout
 
-    def start(self) -> None:
+    def start(self) -> Child:
         """Serve. Returns when the portal answers, else raises CannotRun."""
-        server = self._children.start(
-            f"The {self._name}", self._gunicorn(), log=self._name, environment=self.environment
-        )
+        server = self._children.start(f"The {self.name}", self._gunicorn(), log=self.name, environment=self.environment)
         if not self._children.wait_until(self._answers, within=READY_WITHIN):
-            raise CannotRun(f"The {self._name} does not answer at {self.url}; its log is {server.log}.")
+            raise CannotRun(f"The {self.name} does not answer at {self.url}; its log is {server.log}.")
         server.check()  # The answer may have come from somebody else who took the port in the meantime.
+        return server
 
-    def start_worker(self) -> None:
+    def start_worker(self, *options: str) -> Child:
         """Do the background work as well."""
-        self._children.start(
+        return self._children.start(
             "The background worker",
             # Reloading would put a watcher between us and the worker that does not pass on that it shall end.
-            self._manage("worker", "--interval", "2"),
+            self._manage("worker", "--interval", "2", *options),
             log="worker",
             environment=self.environment,
         )

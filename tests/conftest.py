@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -16,6 +17,9 @@ from channels.models import PlatformAccount
 from devices.models import Device
 from orgs.models import Membership, Organization, User
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, UserFactory
+
+# `pytest --hypothesis-profile=thorough`: for the night, fifty times as many examples as usual.
+hypothesis_settings.register_profile("thorough", max_examples=5000, print_blob=True)
 
 MANAGER = Membership.Relation.MANAGER
 

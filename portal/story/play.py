@@ -56,7 +56,7 @@ def play(stage: Stage, teller: Teller, *, platform: str) -> None:
         ("The thermometer is set up, registers and measures", thermometer.play),
         ("Marge logs in and finds the temperature", marge_logs_in.play),
     )
-    story = _begin(stage, teller)
+    story = begin(stage, teller)
     teller.open(stage.portal, platform)
     for number, (title, step) in enumerate(steps, 1):
         teller.begin(number, title)
@@ -68,7 +68,8 @@ def play(stage: Stage, teller: Teller, *, platform: str) -> None:
         teller.end()
 
 
-def _begin(stage: Stage, teller: Teller) -> Story:
+def begin(stage: Stage, teller: Teller) -> Story:
+    """Return the story before its first step: people with addresses and passwords, whom the portal does not know."""
     # Addresses of this run alone, so that the story can be played again against the same portal.
     run = secrets.token_hex(4)
     passwords = [secrets.token_urlsafe(12) for _ in range(2)]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.forms import BoundField, CheckboxInput, RadioSelect, Select
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+
+from orgs import undo as orgs_undo
 
 register = template.Library()
 
@@ -30,6 +33,15 @@ def control(field: BoundField) -> SafeString:
     classes = [widget.attrs.get("class", ""), own, "is-invalid" if field.errors else ""]
     # False leaves an attribute out, see django/forms/widgets/attrs.html.
     return field.as_widget(attrs={"class": " ".join(filter(None, classes)), "placeholder": False})
+
+
+@register.filter
+def undo(message: Message) -> dict[str, str] | None:
+    """Return how the thing that `message` tells of can be taken back: `address` and `token`, see `orgs.undo`."""
+    match (message.extra_tags or "").split(" "):
+        case [orgs_undo.MARK, address, token]:
+            return {"address": address, "token": token}
+    return None
 
 
 # The first that is named wins: nearly every browser also names the ones that it wants to be taken for.

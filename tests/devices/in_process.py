@@ -21,6 +21,7 @@ from urllib3 import HTTPResponse
 from devices.envelope import RegistrationKeyText
 from devices.thermometer.state import Registration, State, StateStore
 from devices.thermometer.thermometer import Thermometer
+from tests.channels.renewing import ProcessDied
 
 PORTAL = "http://localhost:8080"
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -63,14 +64,17 @@ class Wire(BaseAdapter):
         if self.portal_is_away if is_for_the_portal else self.platform_is_away:
             raise requests.exceptions.ConnectionError
         headers = {k: str(v) for k, v in request.headers.items() if k.lower() not in ("content-type", "content-length")}
-        answer = _client().generic(
-            request.method or "GET",
-            parts.path,
-            request.body or b"",
-            content_type=request.headers.get("Content-Type", ""),
-            headers=headers,
-            QUERY_STRING=parts.query,
-        )
+        try:
+            answer = _client().generic(
+                request.method or "GET",
+                parts.path,
+                request.body or b"",
+                content_type=request.headers.get("Content-Type", ""),
+                headers=headers,
+                QUERY_STRING=parts.query,
+            )
+        except ProcessDied:
+            raise requests.exceptions.ConnectionError from None
         if not is_for_the_portal and answer.status_code == 400:
             self.refused_writes += 1
         if self.answers_to_lose:

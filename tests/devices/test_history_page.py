@@ -1,144 +1,192 @@
-"""Everything that a device has measured is taken home by whoever sees it; its managers add what is older."""
+"""What happened, in words, for those who manage the place, and never with a key in it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from unittest.mock import patch
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http.response import StreamingHttpResponse
 from django.test import Client
 
-from channels.embedded import Embedded
-from channels.platform.models import Entry
-from channels.platforms import OutOfReach
-from devices import history
-from orgs.audit import AuditEntry
-from tests.conftest import Cast
+from channels import program_keys, renewal
+from channels.models import Channel, ChannelKey
+from channels.reading_keys import read_key_for
+from orgs.audit import AuditEntry, record
+from orgs.audit_words import KINDS, WORDS, in_words, of_kind
+from tests.conftest import MANAGER, Cast
+from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory
 
-OLD = "created_at,field1\n2026-04-01 10:00:00 UTC,20.5\n2026-04-01 10:05:00 UTC,21\n"
+ROOT = Path(__file__).resolve().parent.parent.parent
+ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
 @pytest.fixture
-def page(simpsons: Cast) -> str:
-    return f"/devices/{simpsons.kitchen.pk}/history/"
+def channel(simpsons: Cast) -> Channel:
+    assert simpsons.kitchen.channel
+    return simpsons.kitchen.channel
 
 
-def send(client: Client, page: str, text: str | bytes):
-    content = text if isinstance(text, bytes) else text.encode()
-    return client.post(page, {"file": SimpleUploadedFile("old.csv", content, "text/csv")}, follow=True)
+def told(client: Client, address: str) -> list[str]:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return [line.sentence for line in answer.context["lines"]]
 
 
-def download(client: Client, page: str) -> tuple[str, str]:
-    answer = client.get(f"{page.rstrip('/')}.csv")
-    assert isinstance(answer, StreamingHttpResponse)
-    return answer["Content-Disposition"], b"".join(answer.streaming_content).decode()  # type: ignore[arg-type]
+def of(place: object, **narrowed: str) -> str:
+    query = "&".join(f"{name}={value}" for name, value in narrowed.items())
+    return f"/organizations/{place.pk}/history/?{query}"  # type: ignore[attr-defined]
 
 
-def errors(response) -> str:
-    return " ".join(str(error) for errors in response.context["form"].errors.values() for error in errors)
-
-
-def test_homer_adds_a_file_and_is_told_how_much_it_was(as_homer: Client, page: str, simpsons: Cast) -> None:
-    response = send(as_homer, page, OLD)
-    assert [str(message) for message in response.context["messages"]] == ["2 measurements were added."]
-    assert list(Entry.objects.order_by("created_at").values_list("field1", flat=True)) == ["20.5", "21"]
-    noted = AuditEntry.objects.get(action="history.imported")
-    assert noted.details["entries"] == 2
-    assert noted.actor == simpsons.homer
-    assert noted.organization == simpsons.household
-
-
-def test_marge_downloads_what_was_measured_and_it_can_be_added_elsewhere(
-    as_homer: Client, as_marge: Client, page: str, simpsons: Cast
+def test_what_happened_to_keys_is_said_with_the_name_of_the_device(
+    simpsons: Cast, as_homer: Client, channel: Channel
 ) -> None:
-    send(as_homer, page, OLD)
-    disposition, text = download(as_marge, page)
-    assert disposition == 'attachment; filename="kitchen.csv"'
-    assert "2026-04-01 10:00:00 UTC,1,20.5" in text
-    send(as_homer, f"/devices/{simpsons.reactor.pk}/history/", text)
-    assert Entry.objects.filter(channel=simpsons.reactor.channel.number).count() == 2
+    renewal.finish(renewal.renew(channel, by=simpsons.homer), by=simpsons.homer)
+    program_keys.add(channel, note="Home Assistant", by=simpsons.homer)
+    assert told(as_homer, of(simpsons.home)) == [
+        "A program got a read key to “kitchen”: Home Assistant.",
+        "Write key 1 of “kitchen” was ended after its renewal.",
+        "“kitchen” got write key 2.",
+        "The renewal of write key 1 of “kitchen” was started.",
+    ]
 
 
-def test_marge_is_offered_the_download_alone(as_marge: Client, page: str) -> None:
-    html = as_marge.get(page).content.decode()
-    assert "history.csv" in html
-    assert 'type="file"' not in html
-    assert send(as_marge, page, OLD).status_code == 404
-    assert not Entry.objects.exists()
+def test_who_and_from_where_stands_beside_it(simpsons: Cast, as_homer: Client, channel: Channel) -> None:
+    renewal.start(channel, by=simpsons.homer, address="192.0.2.7")
+    html = as_homer.get(of(simpsons.household)).content.decode()
+    assert "192.0.2.7" in html
+    assert str(simpsons.homer) in html
+    assert f'href="/devices/{simpsons.kitchen.pk}/"' in html
 
 
-@pytest.mark.parametrize(
-    ("file", "said"),
-    [
-        ("created_at,field1\n2026-04-01,1\nyesterday,2\n", "Line 3: created_at cannot be read."),
-        ("created_at,field1\n2026-04-01,1\n2026-04-02," + "x" * 256, "Line 3: field1 is longer than 255 bytes."),
-        ("field1\n1\n", "The first line must name the columns"),
-        ("created_at,field1\n", "no entries"),
-        ("", "empty"),
-        (b"created_at,field1\n2026-04-01,\xff\n", "UTF-8"),
-        (
-            "created_at,field1\n2026-04-02,1\n2026-04-01,2\n2026-04-02,3\n",
-            "Lines 2 and 4 are of the same moment, 2026-04-02 00:00:00 UTC.",
-        ),
-    ],
-)
-def test_a_bad_file_is_refused_with_the_line_and_nothing_is_stored(
-    as_homer: Client, page: str, file: str | bytes, said: str
+def test_what_was_done_in_the_browser_is_there(simpsons: Cast, as_homer: Client) -> None:
+    as_homer.post(f"/devices/{simpsons.kitchen.pk}/edit/", {"name": "Cellar"})
+    as_homer.post(f"/devices/{simpsons.kitchen.pk}/move/", {"organization": simpsons.power_plant.pk})
+    assert told(as_homer, of(simpsons.power_plant)) == ["“Cellar” was moved here from Household."]
+    assert told(as_homer, of(simpsons.home))[1] == "“kitchen” was renamed to “Cellar”."
+
+
+def test_a_thing_that_is_gone_keeps_the_name_it_had(simpsons: Cast, as_homer: Client) -> None:
+    attic = DeviceFactory(organization=simpsons.home, name="attic", channel=None)
+    record("device.renamed", by=simpsons.homer, organization=simpsons.home, about=attic, before="loft")
+    attic.delete()
+    assert told(as_homer, of(simpsons.home)) == ["“loft” was renamed to “attic”."]
+    assert f"/devices/{attic.pk}/" not in as_homer.get(of(simpsons.home)).content.decode()
+
+
+def test_the_manager_of_a_part_learns_nothing_of_the_rest(simpsons: Cast, as_homer: Client) -> None:
+    as_homer.post(f"/devices/{simpsons.reactor.pk}/move/", {"organization": simpsons.household.pk})
+    as_homer.post(f"/organizations/{simpsons.power_plant.pk}/edit/", {"name": "Plant"})
+    client = Client()
+    client.force_login(MembershipFactory(organization=simpsons.household, relation=MANAGER).user)
+    assert told(client, of(simpsons.household)) == ["“reactor” was moved here from another organization."]
+
+
+def test_it_can_be_narrowed_by_kind_and_by_person(simpsons: Cast, as_homer: Client, channel: Channel) -> None:
+    lisa = MembershipFactory(user__email="lisa@example.net", organization=simpsons.home, relation=MANAGER).user
+    renewal.start(channel, by=lisa)
+    record("device.renamed", by=simpsons.homer, organization=simpsons.home, about=simpsons.kitchen, before="hall")
+    record("registration_key.ended", by=None, organization=simpsons.home, about=RegistrationKeyFactory.build(pk=7))
+    assert len(told(as_homer, of(simpsons.home))) == 3
+    assert told(as_homer, of(simpsons.home, kind="devices")) == ["“hall” was renamed to “kitchen”."]
+    assert len(told(as_homer, of(simpsons.home, kind="keys"))) == 2
+    assert told(as_homer, of(simpsons.home, who="lisa@example.net")) == [
+        "The renewal of write key 1 of “kitchen” was started."
+    ]
+    assert len(told(as_homer, of(simpsons.home, who="-"))) == 1
+    assert told(as_homer, of(simpsons.home, kind="people")) == []
+    assert len(told(as_homer, of(simpsons.home, kind="nonsense", who="nobody@example.net"))) == 3
+
+
+def test_the_page_of_a_device_tells_of_it_its_channel_and_its_keys(
+    simpsons: Cast, as_homer: Client, channel: Channel
 ) -> None:
-    response = send(as_homer, page, file)
-    assert said in errors(response)
-    assert "file" in response.context["form"].errors
-    assert not Entry.objects.exists()
-    assert not AuditEntry.objects.filter(action="history.imported").exists()
+    read_key_for(simpsons.marge, channel)
+    key = ChannelKey.objects.get(holder=simpsons.marge)
+    record("read_key.revoked", by=simpsons.homer, organization=simpsons.household, about=key)
+    renewal.start(channel, by=simpsons.homer)
+    record("device.renamed", by=simpsons.homer, organization=simpsons.home, about=simpsons.kitchen, before="hall")
+    record("device.renamed", by=simpsons.homer, organization=simpsons.home, about=simpsons.reactor, before="core")
+    address = f"/devices/{simpsons.kitchen.pk}/events/"
+    sentences = told(as_homer, address)
+    assert sentences == [
+        "“hall” was renamed to “kitchen”.",
+        "The renewal of write key 1 of “kitchen” was started.",
+        "A read key to “kitchen” was revoked.",
+    ]
+    part = as_homer.get(address, headers={"HX-Request": "true"})
+    assert "<html" not in part.content.decode()
+    assert [line.sentence for line in part.context["lines"]] == sentences
 
 
-def test_a_moment_that_is_there_already_is_named(as_homer: Client, page: str) -> None:
-    send(as_homer, page, OLD)
-    response = send(as_homer, page, "created_at,field1\n2026-04-03,1\n2026-04-01 10:05:00,2\n")
-    assert "Line 3: the channel already has an entry of 2026-04-01 10:05:00 UTC." in errors(response)
-    assert Entry.objects.count() == 2
+def test_managers_find_it_on_the_page_of_the_device(simpsons: Cast, as_homer: Client, as_marge: Client) -> None:
+    address = f"/devices/{simpsons.kitchen.pk}/"
+    assert f'hx-get="{address}events/"' in as_homer.get(address).content.decode()
+    assert "events/" not in as_marge.get(address).content.decode()
 
 
-def test_a_file_that_is_too_large_is_not_even_read(
-    as_homer: Client, page: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("count", [1, 40])
+def test_it_takes_a_fixed_number_of_queries(
+    simpsons: Cast, as_homer: Client, channel: Channel, count: int, django_assert_num_queries
 ) -> None:
-    monkeypatch.setattr(history, "MOST_BYTES", 10)
-    assert "Split it" in errors(send(as_homer, page, OLD))
-    assert not Entry.objects.exists()
+    for n in range(count):
+        device = DeviceFactory(organization=simpsons.household)
+        renewal.start(device.channel, by=simpsons.homer)
+        program_keys.add(channel, note=f"Program {n}", by=simpsons.homer)
+    record("device.renamed", by=simpsons.homer, organization=simpsons.home, about=simpsons.kitchen, before="hall")
+    with django_assert_num_queries(10):
+        as_homer.get(of(simpsons.home))
+    with django_assert_num_queries(9):
+        as_homer.get(f"/devices/{simpsons.kitchen.pk}/events/")
 
 
-def test_with_the_platform_away_both_ways_say_so(as_homer: Client, page: str) -> None:
-    with patch.object(Embedded, "import_csv", side_effect=OutOfReach):
-        assert "Nothing was stored. Please try again" in errors(send(as_homer, page, OLD))
-    with patch.object(Embedded, "export_csv", side_effect=OutOfReach):
-        response = as_homer.get(f"{page.rstrip('/')}.csv", follow=True)
-    assert response.redirect_chain == [(page, 302)]
-    assert "out of reach" in response.content.decode()
+# ---- the table of words ----
 
 
-def test_where_the_platform_cannot_the_page_says_how_else(
-    as_homer: Client, page: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Embedded, "can_import", False)
-    html = as_homer.get(page).content.decode()
-    assert "Data Import / Export" in html
-    assert 'type="file"' not in html
-    assert send(as_homer, page, OLD).status_code == 404
+def _actions() -> Iterator[tuple[str, str]]:
+    """Every action that our code records, with the file that does it."""
+    for room in ("orgs", "channels", "devices", "portal"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call):
+                    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                    within = node.args if name.strip("_") in ("record", "note") else []
+                elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "action":
+                    within = [node.value]
+                else:
+                    continue
+                for part in within:
+                    for constant in ast.walk(part):
+                        if isinstance(constant, ast.Constant) and ACTION.fullmatch(str(constant.value)):
+                            yield str(constant.value), str(path.relative_to(ROOT))
 
 
-def test_a_device_without_channel_has_no_history_yet(as_homer: Client, page: str, simpsons: Cast) -> None:
-    simpsons.kitchen.channel = None
-    simpsons.kitchen.save()
-    assert "has no channel yet" in as_homer.get(page).content.decode()
-    assert as_homer.get(f"{page.rstrip('/')}.csv").status_code == 404
+def test_every_action_that_is_recorded_has_words() -> None:
+    actions = list(_actions())
+    assert {"device.moved", "write_key.all_revocations_started", "renewal_policy.paused"} <= {one for one, _ in actions}
+    assert [(action, where) for action, where in actions if action not in WORDS] == []
 
 
-def test_a_time_without_zone_is_read_in_the_zone_that_the_page_names(
-    as_homer: Client, page: str, settings: pytest.FixtureRequest
-) -> None:
-    settings.TIME_ZONE = "Europe/Berlin"  # type: ignore[attr-defined]
-    assert "Europe/Berlin" in as_homer.get(page).content.decode()
-    send(as_homer, page, "created_at,field1\n2026-04-01 12:00:00,1\n")
-    assert Entry.objects.get().created_at == datetime(2026, 4, 1, 10, tzinfo=UTC)
+def test_an_action_without_words_can_be_read() -> None:
+    assert in_words("device.painted_blue", "kitchen", {}) == "Device: painted blue (kitchen)"
+
+
+@pytest.mark.parametrize("action", WORDS)
+def test_a_sentence_stands_whatever_details_are_missing(action: str) -> None:
+    sentence = in_words(action, "kitchen", {})
+    assert "{" not in sentence
+    assert sentence.endswith((".", "–"))
+
+
+def test_nearly_every_action_belongs_to_a_kind() -> None:
+    things = {thing for _label, things in KINDS.values() for thing in things}
+    assert {action.partition(".")[0] for action in WORDS} - things == {"account", "log_in"}, (
+        "one's own, not the place's"
+    )
+
+
+def test_a_kind_is_a_condition_on_whole_words(simpsons: Cast) -> None:
+    for action in ("device.moved", "devices.counted"):
+        record(action, by=None, organization=simpsons.home, about=simpsons.kitchen)
+    assert [entry.action for entry in AuditEntry.objects.filter(of_kind("devices"))] == ["device.moved"]

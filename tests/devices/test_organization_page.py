@@ -115,7 +115,7 @@ def test_the_page_takes_a_fixed_number_of_queries(
             MembershipFactory(organization=simpsons.household)
             RegistrationKeyFactory(organization=simpsons.household)
             invitations.invite(organization=simpsons.household, email=f"{n}@example.net", by=simpsons.homer)
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         as_homer.get(at(simpsons.household))
 
 
@@ -183,7 +183,8 @@ def test_deleting_asks_where_everything_should_go(full: Cast, as_homer: Client) 
     html = page(as_homer, at(full.household, "delete/"))
     assert "1 device, 1 registration key, 1 organization below it, 1 person" in html
     assert "1 invitation that nobody has answered yet ends" in html
-    assert list(as_homer.get(at(full.household, "delete/")).context["form"].fields) == ["things_to", "people_to"]
+    form = as_homer.get(at(full.household, "delete/")).context["form"]
+    assert [field.name for field in form.visible_fields()] == ["things_to", "people_to"]
 
 
 def test_nothing_is_deleted_before_the_question_is_answered(full: Cast, as_homer: Client) -> None:
@@ -247,7 +248,7 @@ def test_an_empty_organization_is_deleted_without_questions(simpsons: Cast, as_h
     attic = tree.create_below(simpsons.home, "Attic")
     answer = as_homer.get(at(attic, "delete/"))
     assert "Nothing and nobody is in it" in answer.content.decode()
-    assert not answer.context["form"].fields
+    assert not answer.context["form"].visible_fields()
     as_homer.post(at(attic, "delete/"))
     assert not Organization.objects.filter(pk=attic.pk).exists()
 

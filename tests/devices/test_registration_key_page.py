@@ -105,7 +105,7 @@ def test_limits_that_make_no_sense_are_said_on_their_field(
 def test_revoking_asks_first_and_says_what_it_means(key: RegistrationKey, as_homer: Client, simpsons: Cast) -> None:
     DeviceFactory(organization=simpsons.home, registered_with=key)
     html = as_homer.get(f"{key.get_absolute_url()}revoke/").content.decode()
-    assert "1 device has registered with it" in html
+    assert "1 device uses it" in html
     key.refresh_from_db()
     assert key.revoked_at is None
 

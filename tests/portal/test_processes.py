@@ -48,6 +48,23 @@ def test_children_end_when_the_block_fails(tmp_path: Path) -> None:
     assert not born[0].is_running
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_child_that_is_ended_on_purpose_is_not_missed(tmp_path: Path, at_once: bool) -> None:
+    with Children(tmp_path) as children:
+        one, other = (started(children, SLEEPS, name) for name in ("one", "two"))
+        children.end(one, at_once=at_once)
+        assert not one.is_running
+        assert children.wait_until(lambda: other.is_running)
+
+
+def test_a_child_that_is_killed_gets_no_time_to_tidy_up(tmp_path: Path) -> None:
+    tidies = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: print('tidied up', flush=True)); "
+    with Children(tmp_path) as children:
+        child = started(children, tidies + SLEEPS)
+        children.end(child, at_once=True)
+        assert "tidied up" not in child.last_words
+
+
 def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "ENDS_WITHIN", 0.2)
     with Children(tmp_path) as children:

@@ -33,7 +33,10 @@ MOST_QUERIES = {
     "/organizations/": 8,
     "/organizations/{home}/": 22,
     "/organizations/{household}/": 22,
-    "/registration-keys/{key}/": 10,
+    "/registration-keys/{key}/": 14,
+    "/devices/{kitchen}/keys/": 18,
+    "/organizations/{home}/keys/": 12,
+    "/organizations/{home}/renewal-policy/": 12,
 }
 """How many queries Homer's pages take at most, those of the session and of who he is among them."""
 OURS = ("orgs.", "channels.views", "devices.", "portal.views")

@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from channels import program_keys
 from channels.models import ChannelKey
+from channels.reading_keys import read_key_for
 from devices.models import RegistrationKey
 from orgs import invitations
 from orgs.models import Invitation, Membership, User
@@ -37,6 +38,7 @@ class Scene:
     bart: User
     key: RegistrationKey
     program_key: ChannelKey
+    read_key: ChannelKey
     invitation: Invitation
     bart_place: Membership
     log_in: LogIn
@@ -50,7 +52,12 @@ class Scene:
             "kitchen": cast.kitchen.pk,
             "key": self.key.pk,
             "program": self.program_key.pk,
+            "read_key": self.read_key.pk,
             "invitation": self.invitation.pk,
+            "marge": cast.marge.pk,
+            "marge_place": cast.marge.memberships.get().pk,
+            "homer": cast.homer.pk,
+            "homer_place": cast.homer.memberships.get().pk,
             "log_in": self.log_in.pk,
         }
         return template.format(**names)
@@ -64,6 +71,8 @@ class Scene:
 
 @pytest.fixture
 def scene(simpsons: Cast) -> Scene:
+    assert simpsons.kitchen.channel
+    read_key_for(simpsons.marge, simpsons.kitchen.channel)
     place = MembershipFactory(user__given_name="Bart", organization=simpsons.household, relation="manager")
     Client().force_login(simpsons.marge)
     return Scene(
@@ -73,6 +82,7 @@ def scene(simpsons: Cast) -> Scene:
         bart_place=place,
         key=RegistrationKeyFactory(organization=simpsons.household),
         program_key=program_keys.add(simpsons.kitchen.channel, note="Shed", by=simpsons.homer),
+        read_key=ChannelKey.objects.get(holder=simpsons.marge),
         invitation=invitations.invite(
             organization=simpsons.household, email="lisa@example.net", by=simpsons.homer, given_name="Lisa"
         ),
@@ -81,6 +91,7 @@ def scene(simpsons: Cast) -> Scene:
 
 # method, address, then what Homer, Bart, Marge, Lenny, Carl and a visitor get.
 Row = tuple[str, str, int, int, int, int, int, int | str]
+POLICY = "overlap=7 instead=remind time_zone=UTC"
 TABLE: list[Row] = [
     # Every page about one's own things opens for everybody and shows what is theirs.
     ("GET", "/devices/", OK, OK, OK, OK, OK, LOGIN),
@@ -132,6 +143,7 @@ TABLE: list[Row] = [
     ("POST", "/devices/{kitchen}/delete/ channel=keep", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # Both ends must be managed: Bart does not manage Power plant.
     ("POST", "/devices/{kitchen}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/people/", OK, OK, GONE, GONE, GONE, LOGIN),
     # Its history: all of it for whoever sees the device; a manager adds to it, and without a file is told so.
     ("GET", "/devices/{kitchen}/history/", OK, OK, OK, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -140,6 +152,18 @@ TABLE: list[Row] = [
     ("GET", "/devices/{kitchen}/program-keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/ note=Shed", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/{program}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # Which key of a device is good until when, and renewing, ending and revoking it. Nothing is being renewed here.
+    ("GET", "/devices/{kitchen}/keys/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/renew/ overlap=3600", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/read/{read_key}/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/read/{read_key}/renew/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/keys/read/{read_key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/keys/read/{read_key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # The account on the platform belongs to the customer, so that Bart, who manages a part, does not see it.
     ("GET", "/organizations/{home}/platform-account/", OK, GONE, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{home}/platform-account/show/", SENT, GONE, GONE, GONE, GONE, LOGIN),
@@ -177,6 +201,54 @@ TABLE: list[Row] = [
     ("POST", "/invited/{invitation}/resend/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # People. The list shows everybody what is theirs to manage: to Marge nobody.
+    ("GET", "/people/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/people/invited/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/people/{marge}/", OK, OK, GONE, GONE, GONE, LOGIN),
+    # Homer is above what Bart manages.
+    ("GET", "/people/{homer}/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{homer_place}/edit/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/edit/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/edit/ relation=manager", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
+    # Both ends must be managed: Bart does not manage Power plant.
+    ("POST", "/memberships/{marge_place}/move/ organization={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/remove/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # One's own place is one's own to leave, and nobody else's.
+    ("GET", "/memberships/{marge_place}/leave/", GONE, GONE, OK, GONE, GONE, LOGIN),
+    ("POST", "/memberships/{marge_place}/leave/", GONE, GONE, SENT, GONE, GONE, LOGIN),
+    ("GET", "/memberships/restore/", WRONG, WRONG, WRONG, WRONG, WRONG, LOGIN),
+    # Without the signed offer there is nothing to undo, see the tests of that page.
+    ("POST", "/memberships/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    # What happened.
+    ("GET", "/devices/{kitchen}/events/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/history/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    # What goes on with all keys of Household, renewing and revoking them together, and its renewal policy.
+    ("GET", "/organizations/{household}/keys/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/keys/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/keys/renew/ overlap=3600", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/keys/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/keys/revoke/ name=household", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal-policy/", OK, OK, GONE, GONE, GONE, LOGIN),
+    (
+        "POST",
+        "/organizations/{household}/renewal-policy/ overlap=7 instead=remind time_zone=UTC",
+        SENT,
+        SENT,
+        GONE,
+        GONE,
+        GONE,
+        LOGIN,
+    ),
+    ("POST", "/organizations/{household}/renewal-policy/pause/ paused=on", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/renewal-policy/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/renewal-policy/remove/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/keys/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{home}/keys/revoke/ name=Simpsons", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/renewal-policy/", OK, GONE, GONE, GONE, GONE, LOGIN),
     # A registration key of Household.
     ("GET", "/organizations/{household}/registration-keys/new/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/registration-keys/new/", SENT, SENT, GONE, GONE, GONE, LOGIN),
@@ -189,6 +261,10 @@ TABLE: list[Row] = [
     ("POST", "/registration-keys/{key}/labels/ sheet=a4-24 count=3", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/registration-keys/{key}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/registration-keys/{key}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/renew/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/renew/ ends=moved", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/registration-keys/{key}/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/registration-keys/{key}/end/", SENT, SENT, GONE, GONE, GONE, LOGIN),
 ]
 PEOPLE = ("homer", "bart", "marge", "lenny", "carl", "nobody")
 
@@ -212,7 +288,8 @@ def _outcome(browser: Client, method: str, address: str, data: dict[str, str]) -
 
 
 OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account")
-PUBLIC = {"invitation", "set_language"}  # The link in the mail and the choice of a language have tests of their own.
+# The link in the mail and the choice of a language have tests of their own.
+PUBLIC = {"invitation", "invitation_ask", "invitation_asked", "set_language"}
 
 
 def _our_routes() -> dict[str, str]:

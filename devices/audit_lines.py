@@ -1,0 +1,100 @@
+"""Entries of the audit as people read them: with the names by which they know devices, and links to those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db.models import CharField, Q
+from django.db.models.functions import Cast
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from channels.models import Channel, ChannelKey
+from devices.models import Device
+from orgs import access
+from orgs.audit import AuditEntry, AuditEntryQuerySet
+from orgs.audit_words import in_words
+from orgs.models import User
+
+DEVICE, CHANNEL, KEY = (model._meta.label_lower for model in (Device, Channel, ChannelKey))
+
+# Details that name an organization beside the one in which it happened.
+PLACES = {"device.moved": ("before",), "membership.moved": ("before",), "organization.moved": ("to",)}
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """An entry with its sentence; `url` leads to the device that it tells of, if the reader manages it."""
+
+    entry: AuditEntry
+    sentence: str
+    url: str = ""
+
+
+def entries_about(device: Device) -> AuditEntryQuerySet:
+    """Return what happened to a device, to its channel, and to the keys of that."""
+    about = Q(object_type=DEVICE, object_id=str(device.pk))
+    if device.channel_id is not None:
+        keys = ChannelKey.objects.filter(channel=device.channel_id).annotate(text=Cast("pk", CharField()))
+        about |= Q(object_type=CHANNEL, object_id=str(device.channel_id))
+        about |= Q(object_type=KEY, object_id__in=keys.values("text"))
+    return AuditEntry.objects.filter(about).select_related("actor")
+
+
+def lines_of(entries: Iterable[AuditEntry], reader: User) -> list[AuditLine]:
+    """Return the entries in words; four queries, however many they are."""
+    entries = list(entries)
+    keys = ChannelKey.objects.filter(pk__in=_numbers(entries, KEY)).select_related("holder").defer("value")
+    by_key = {key.pk: key for key in keys}
+    channels = {*_numbers(entries, CHANNEL), *(key.channel_id for key in by_key.values())}
+    devices = Device.objects.managed_by(reader).filter(Q(pk__in=_numbers(entries, DEVICE)) | Q(channel__in=channels))
+    by_pk = {device.pk: device for device in devices}
+    by_channel = {device.channel_id: device for device in by_pk.values()}
+    places = set(access.visible_organizations(reader).values_list("name", flat=True))
+    lines = []
+    for entry in entries:
+        device, details = None, dict(entry.details)
+        for place in PLACES.get(entry.action, ()):
+            if details.get(place) not in places:
+                # Somebody who manages a part of a customer alone does not learn what else there is.
+                details[place] = _("another organization")
+        if entry.object_type == DEVICE:
+            device = by_pk.get(_number(entry))
+        elif entry.object_type == CHANNEL:
+            device = by_channel.get(_number(entry))
+        elif entry.object_type == KEY and (key := by_key.get(_number(entry))):
+            device = by_channel.get(key.channel_id)
+        about = str(device) if device else _label(entry)
+        url = device.get_absolute_url() if device else ""
+        lines.append(AuditLine(entry, in_words(entry.action, about, details), url))
+    return lines
+
+
+def _numbers(entries: Iterable[AuditEntry], kind: str) -> list[int]:
+    return [_number(entry) for entry in entries if entry.object_type == kind]
+
+
+def _number(entry: AuditEntry) -> int:
+    return int(entry.object_id) if entry.object_id.isdecimal() else 0
+
+
+def _label(entry: AuditEntry) -> str:
+    """What the thing was called when it happened, without what kind of thing it is."""
+    for name in _names_of_kind(entry.object_type):
+        if entry.object_label.startswith(f"{name} "):
+            return entry.object_label.removeprefix(f"{name} ")
+    return entry.object_label
+
+
+def _names_of_kind(object_type: str) -> list[str]:
+    """What such things are called, in the reader's language and in English: it was written in one of many."""
+    try:
+        model: Any = apps.get_model(object_type)
+    except (LookupError, ValueError):
+        return []
+    with translation.override("en"):
+        english = str(model._meta.verbose_name)
+    return [str(model._meta.verbose_name), english]

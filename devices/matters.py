@@ -1,0 +1,33 @@
+"""What a manager should look at first, as one thing: a sentence with a sign, and where to do something about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import ngettext
+
+from devices.models import Device
+
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Matter:
+    """Something to look at: `kind` and `label` as in `_state.html`, a sentence, and where to do something about it."""
+
+    kind: str
+    label: str | Promise
+    sentence: str
+    url: str
+    step: str | Promise = ""
+
+
+def names_of(devices: Sequence[Device | str]) -> str:
+    """Return the names of some devices, and how many more there are."""
+    named = ", ".join(f"“{device}”" for device in devices[:NAMED])
+    more = len(devices) - NAMED
+    if more <= 0:
+        return named
+    return ngettext("{named} and {count} more", "{named} and {count} more", more).format(named=named, count=more)

@@ -1,0 +1,247 @@
+"""Pages on which somebody's place in an organization is changed, moved or ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from devices.places import Loss, change_place, loss_without, move_place, remove_place, restore_place
+from orgs import access
+from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager, OrganizationError
+from orgs.forms_places import EndPlaceForm, MovePlaceForm, PlaceForm
+from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note, posted
+from orgs.models import Membership, Organization, User
+from orgs.undo import offer_undo, undone
+
+
+def _managed(request: PersonRequest, pk: int) -> Membership:
+    places = access.managed_memberships(request.user).select_related("user", "organization")
+    return get_object_or_404(places, pk=pk)
+
+
+def _path(request: PersonRequest, membership: Membership, page: str) -> list[Breadcrumb]:
+    person: Breadcrumb = {"label": str(membership.user), "url": reverse("person", args=[membership.user_id])}
+    return breadcrumbs(request.user, membership.organization, person, page)
+
+
+def _back(request: PersonRequest, organization: Organization) -> HttpResponse:
+    """Go where this person may still go: who has just demoted or removed themselves sees less than before."""
+    return redirect(organization) if access.may_see(request.user, organization) else redirect("dashboard")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PersonRequest, pk: int) -> HttpResponse:
+    """Make somebody a member or a manager, for good or until a day."""
+    membership = _managed(request, pk)
+    form = PlaceForm(posted(request), membership=membership)
+    if form.is_valid():
+        before = {"before": membership.relation, "until_before": membership.valid_until}
+        try:
+            with transaction.atomic():
+                change_place(membership, **form.values)
+                _note(request, "membership.changed", membership, relation=membership.relation, **before)
+        except LastManager as error:
+            stays_manager = form.values["relation"] == Membership.Relation.MANAGER
+            form.add_error("valid_until" if stays_manager else "relation", str(error))
+        except ChangedMeanwhile as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("The place of {who} is changed.").format(who=membership.user))
+            return _back(request, membership.organization)
+    return _page(request, "devices/place_edit.html", membership, form, _("Change"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: PersonRequest, pk: int) -> HttpResponse:
+    """Put somebody into another organization of the same customer."""
+    membership = _managed(request, pk)
+    form = MovePlaceForm(posted(request), membership=membership, user=request.user)
+    if form.is_valid():
+        before, target = membership.organization, form.values["organization"]
+        try:
+            with transaction.atomic():
+                move_place(membership, to=target)
+                _note(request, "membership.moved", membership, before=before.name)
+        except (AlreadyThere, CannotMove, LastManager) as error:
+            form.add_error("organization", str(error))
+        except ChangedMeanwhile as error:
+            form.add_error(None, str(error))
+        else:
+            said = _("{who} is now in {place}, and sees what is there and below.")
+            messages.success(request, said.format(who=membership.user, place=target.name))
+            return _back(request, target)
+    return _page(request, "devices/place_move.html", membership, form, _("Move"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: PersonRequest, pk: int) -> HttpResponse:
+    """End somebody's place, after saying what they lose by it."""
+    membership = _managed(request, pk)
+    form = EndPlaceForm(posted(request), membership=membership)
+    loss = loss_without(membership)
+    if form.is_valid() and _end(request, membership, form, "membership.ended"):
+        offer_undo(request, _said(membership, loss), address=reverse("membership_restore"), **_as_plain(membership))
+        return _back(request, membership.organization)
+    consequences = _consequences(membership, loss)
+    return _page(request, "devices/place_remove.html", membership, form, _("Remove"), consequences=consequences)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: PersonRequest, pk: int) -> HttpResponse:
+    """Give up a place of one's own."""
+    own = access.own_memberships(request.user).select_related("user", "organization")
+    membership = get_object_or_404(own, pk=pk)
+    form = EndPlaceForm(posted(request), membership=membership)
+    if form.is_valid() and _end(request, membership, form, "membership.left"):
+        messages.success(request, _("You have left {place}.").format(place=membership.organization.name))
+        return redirect("dashboard")
+    context = {
+        "membership": membership,
+        "form": form,
+        "consequences": _own_consequences(membership, loss_without(membership)),
+        "breadcrumbs": breadcrumbs(request.user, membership.organization, _("Leave")),
+    }
+    return render(request, "devices/place_leave.html", context)
+
+
+@require_POST
+def restore(request: PersonRequest) -> HttpResponse:
+    """Undo `remove`: the same place, as it was."""
+    what = undone(request)
+    if what is None:
+        messages.error(request, _("This can no longer be undone. Invite the person again instead."))
+        return redirect("people")
+    organization = get_object_or_404(access.managed_organizations(request.user), pk=what["organization"])
+    membership = Membership(
+        pk=what["pk"],
+        organization=organization,
+        user=get_object_or_404(User.objects.all(), pk=what["user"]),
+        relation=what["relation"],
+        valid_until=datetime.fromisoformat(what["valid_until"]) if what["valid_until"] else None,
+        created_at=datetime.fromisoformat(what["created_at"]),
+        created_by=User.objects.filter(pk=what["created_by"]).first(),
+    )
+    try:
+        with transaction.atomic():
+            restore_place(membership)
+            _note(request, "membership.restored", membership)
+    except OrganizationError as error:
+        messages.error(request, str(error))
+    else:
+        said = _("{who} is in {place} again. Read keys that had ended stay ended: new ones are made when asked for.")
+        messages.success(request, said.format(who=membership.user, place=organization.name))
+    return redirect(organization)
+
+
+def _end(request: PersonRequest, membership: Membership, form: EndPlaceForm, action: str) -> bool:
+    """End the place, or say on the form why not."""
+    try:
+        with transaction.atomic():
+            _note(request, action, membership, relation=membership.relation)
+            remove_place(membership)
+    except (LastManager, ChangedMeanwhile) as error:
+        form.add_error(None, str(error))
+        return False
+    return True
+
+
+def _note(request: PersonRequest, action: str, membership: Membership, **details: Any) -> None:
+    note(request, action, about=membership, organization=membership.organization, **details)
+
+
+def _as_plain(membership: Membership) -> dict[str, str | int | None]:
+    until = membership.valid_until
+    return {
+        "pk": membership.pk,
+        "user": membership.user_id,
+        "organization": membership.organization_id,
+        "relation": membership.relation,
+        "valid_until": until.isoformat() if until else None,
+        "created_at": membership.created_at.isoformat(),
+        "created_by": membership.created_by_id,
+    }
+
+
+def _page(
+    request: PersonRequest, template: str, membership: Membership, form: Any, page: str, **more: Any
+) -> HttpResponse:
+    context = {
+        "membership": membership,
+        "form": form,
+        "is_me": membership.user_id == request.user.pk,
+        "breadcrumbs": _path(request, membership, page),
+        **more,
+    }
+    return render(request, template, context)
+
+
+def _said(membership: Membership, loss: Loss) -> str:
+    names = {"who": str(membership.user), "place": membership.organization.name}
+    if not loss.read_keys:
+        return _("{who} is no longer in {place}.").format(**names)
+    return ngettext(
+        "{who} is no longer in {place}, and {count} read key has ended.",
+        "{who} is no longer in {place}, and {count} read keys have ended.",
+        loss.read_keys,
+    ).format(count=loss.read_keys, **names)
+
+
+def _consequences(membership: Membership, loss: Loss) -> list[str]:
+    names = {"who": str(membership.user), "place": membership.organization.name}
+    told = []
+    if membership.relation == Membership.Relation.MANAGER:
+        told.append(_("{who} no longer manages {place} and what is below it.").format(**names))
+    if loss.devices:
+        said = ngettext(
+            "{who} will no longer see {count} device.", "{who} will no longer see {count} devices.", loss.devices
+        )
+        told.append(said.format(count=loss.devices, **names))
+    else:
+        told.append(_("{who} loses sight of no device by this.").format(**names))
+    if loss.read_keys:
+        said = ngettext(
+            "The read key that {who} has to it ends at once.",
+            "The {count} read keys that {who} has to them end at once.",
+            loss.read_keys,
+        )
+        told.append(said.format(count=loss.read_keys, **names))
+    if loss.known_keys:
+        said = ngettext(
+            "{who} has seen {count} read key that others use, too. It cannot be ended from here: "
+            "you are told afterwards how to replace it.",
+            "{who} has seen {count} read keys that others use, too. They cannot be ended from here: "
+            "you are told afterwards how to replace them.",
+            loss.known_keys,
+        )
+        told.append(said.format(count=loss.known_keys, **names))
+    told.append(_("The account of {who} stays, and other places with it. Nobody is sent a mail.").format(**names))
+    return told
+
+
+def _own_consequences(membership: Membership, loss: Loss) -> list[str]:
+    told = []
+    if membership.relation == Membership.Relation.MANAGER:
+        told.append(_("You no longer manage {place} and what is below it.").format(place=membership.organization.name))
+    if loss.devices:
+        said = ngettext(
+            "You will no longer see {count} device.", "You will no longer see {count} devices.", loss.devices
+        )
+        told.append(said.format(count=loss.devices))
+    if loss.read_keys:
+        said = ngettext(
+            "Your read key to it ends at once, also in programs that use it.",
+            "Your {count} read keys to them end at once, also in programs that use them.",
+            loss.read_keys,
+        )
+        told.append(said.format(count=loss.read_keys))
+    told.append(_("Your account stays. To come back you need a new invitation."))
+    return told

@@ -1,0 +1,180 @@
+"""Homer draws his house and invites; Marge, on her phone, comes in; a guest is out at the next click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+from portal.demo import Cast
+from tests.browser.looking import Person
+
+Somebody = Callable[..., Person]
+
+
+def row(page: Page, name: str) -> Locator:
+    """The row of one organization in the tree."""
+    link = page.get_by_role("link", name=name, exact=True)
+    return page.locator(".tree-row").filter(has=link)
+
+
+def make(person: Person, parent: str, name: str) -> None:
+    """Make an organization by the menu of the row of another one."""
+    page = person.open("/organizations/")
+    row(page, parent).locator("summary").click()
+    row(page, parent).get_by_role("link", name="New below").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("#messages")).to_contain_text(f"“{name}” is now in {parent}.")
+
+
+def invite(person: Person, organization: str, email: str) -> None:
+    page = person.open("/organizations/")
+    page.get_by_role("link", name=organization, exact=True).click()
+    page.get_by_role("link", name="Invite somebody").first.click()
+    page.get_by_label(re.compile("E-mail address")).fill(email)
+    page.get_by_role("button", name="Send the invitation").click()
+    expect(page.locator("#messages")).to_contain_text(f"The invitation is on its way to {email}.")
+
+
+def newest_link(person: Person) -> str:
+    """The address in the newest mail on the demo's page of mails."""
+    page = person.open("/outbox/")
+    address = page.locator(".mail-body a[href*='/invitations/']").first.get_attribute("href")
+    assert address
+    return address
+
+
+def test_homer_builds_the_tree_by_menu_and_by_dragging(somebody: Somebody, cast: Cast) -> None:
+    homer = somebody("homer")
+    homer.log_in("homer@example.com", cast.password)
+    make(homer, "The Simpsons", "Upstairs")
+    make(homer, "Upstairs", "Bart’s room")
+
+    page = homer.open("/organizations/", "tree")
+    row(page, "Upstairs").drag_to(row(page, "Household"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Move “Upstairs” into “Household”?")
+    expect(page.locator(".consequences")).to_contain_text("Marge Simpson will see its devices.")
+    homer.look("move by dragging")
+    page.get_by_role("button", name="Move “Upstairs” into “Household”").click()
+    expect(page.locator("#messages")).to_contain_text("“Upstairs” is now in Household.")
+
+    page = homer.open("/organizations/")
+    household = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="Household", exact=True)).last
+    expect(household.get_by_role("link", name="Bart’s room")).to_be_visible()
+    household.get_by_role("button", name="Below Household").click()
+    expect(page.get_by_role("link", name="Bart’s room")).to_be_hidden()
+
+
+def test_what_cannot_take_it_does_not_and_nothing_moves(somebody: Somebody, cast: Cast) -> None:
+    homer = somebody("homer")
+    homer.log_in("homer@example.com", cast.password)
+    make(homer, "Power plant", "Sector 7-G")
+    page = homer.open("/organizations/")
+    # Not onto what is in it, and not onto what it is in already.
+    row(page, "Power plant").drag_to(row(page, "Sector 7-G"))
+    row(page, "Sector 7-G").drag_to(row(page, "Power plant"))
+    expect(page).to_have_url(re.compile(r"/organizations/$"))
+    expect(page.locator(".is-dragged, .is-target")).to_have_count(0)
+
+
+def test_the_tree_can_be_changed_with_the_keyboard_alone(somebody: Somebody, cast: Cast) -> None:
+    homer = somebody("homer")
+    homer.log_in("homer@example.com", cast.password)
+    make(homer, "The Simpsons", "Cellar")
+    page = homer.open("/organizations/")
+    row(page, "Cellar").locator("summary").focus()
+    page.keyboard.press("Enter")
+    move = row(page, "Cellar").get_by_role("link", name="Move …")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    expect(move).to_be_focused()
+    homer.look("menu of a row")
+    page.keyboard.press("Escape")
+    expect(row(page, "Cellar").locator("summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    move.press("Enter")
+    page.get_by_label("Put it into").focus()
+    page.keyboard.type("The Simpsons › Household")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages")).to_contain_text("“Cellar” is now in Household.")
+
+
+def test_a_new_guest_comes_in_by_phone_and_is_out_at_the_next_click(somebody: Somebody, cast: Cast) -> None:
+    homer = somebody("homer")
+    homer.log_in("homer@example.com", cast.password)
+    page = homer.open("/organizations/")
+    page.get_by_role("link", name="Household", exact=True).click()
+    page.get_by_role("link", name="Invite somebody").first.click()
+    day = page.get_by_label("The link is good until the end of")
+    expect(day).to_be_hidden()
+    page.get_by_label(re.compile("How long is the link")).select_option("Until a day of my choice")
+    expect(day).to_be_visible()
+    page.get_by_label(re.compile("How long is the link")).select_option("3 days")
+    page.get_by_label(re.compile("E-mail address")).fill("ned@example.org")
+    page.get_by_label(re.compile("Given name")).fill("Ned")
+    page.get_by_label(re.compile("^Until the end of")).fill("2099-12-31")
+    homer.look("invite a guest")
+    page.get_by_role("button", name="Send the invitation").click()
+    expect(page.get_by_role("region", name="People")).to_contain_text("a guest until")
+
+    ned = somebody("ned", phone=True)
+    phone = ned.open(newest_link(ned), "invitation")
+    phone.get_by_label("Your own password").fill("hi-diddly-ho-4711")
+    phone.get_by_label("The same password again").fill("hi-diddly-ho-4711")
+    phone.get_by_role("button", name="Accept").click()
+    expect(phone.locator("#messages")).to_contain_text("You now see the devices of Household")
+    ned.look("devices of a guest")
+
+    page = homer.open("/people/")
+    page.get_by_label("Name or e-mail address").fill("ned")
+    page.get_by_role("button", name="Find").click()
+    homer.look("people")
+    page.get_by_role("link", name="Ned", exact=True).click()
+    homer.look("person")
+    page.get_by_role("link", name="Remove …").click()
+    expect(page.locator(".consequences")).to_contain_text("Ned will no longer see")
+    homer.look("remove")
+    page.get_by_role("button", name="Remove Ned").click()
+    expect(page.locator("#messages")).to_contain_text("Ned is no longer in Household")
+
+    phone.get_by_role("link", name="Kitchen", exact=True).click()
+    expect(phone.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+    ned.look("refused")
+
+    # It was the wrong one: the button in the message brings Ned back.
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#messages")).to_contain_text("Ned is in Household again.")
+    phone.go_back()
+    phone.get_by_role("link", name="Kitchen", exact=True).click()
+    expect(phone.get_by_role("heading", level=1)).to_have_text("Kitchen")
+
+
+def test_somebody_with_a_home_of_his_own_is_invited_and_sees_both_on_his_phone(somebody: Somebody, cast: Cast) -> None:
+    homer = somebody("homer")
+    homer.log_in("homer@example.com", cast.password)
+    invite(homer, "Power plant", "carl@example.com")
+    carl = somebody("carl", phone=True, dark=True)
+    phone = carl.open(newest_link(carl), "invited with an account")
+    phone.get_by_role("link", name="Log in").last.click()
+    phone.get_by_label(re.compile("E-mail")).fill("carl@example.com")
+    phone.get_by_label("Password", exact=True).fill(cast.password)
+    phone.get_by_role("button", name="Log in", exact=True).click()
+    phone.get_by_role("button", name="Accept").click()
+    expect(phone.locator("#messages")).to_contain_text("You now see the devices of Power plant")
+    carl.open("/organizations/", "two customers")
+    for name in ("Carl's home", "Power plant"):
+        expect(phone.get_by_role("link", name=name, exact=True)).to_be_visible()
+
+
+def test_who_sees_the_kitchen_and_why(somebody: Somebody, cast: Cast) -> None:
+    homer = somebody("homer", dark=True)
+    homer.log_in("homer@example.com", cast.password)
+    page = homer.open("/devices/")
+    page.get_by_role("link", name="Kitchen", exact=True).click()
+    page.get_by_role("link", name="Who sees it").click()
+    expect(page.get_by_role("row").filter(has_text="Marge Simpson")).to_contain_text("member of Household")
+    expect(page.get_by_role("row").filter(has_text="Homer Simpson")).to_contain_text("manager of The Simpsons")
+    homer.look("who sees the kitchen")

@@ -1,0 +1,185 @@
+"""The tree as people change it: what a move would do, two managers at once, large trees, and which rules hold where."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from channels.models import ChannelKey, RenewalPolicy
+from channels.reading_keys import read_key_for
+from devices.models import Device
+from orgs import tree
+from orgs.models import Membership, Organization, User
+from tests.conftest import MANAGER, Cast
+from tests.factories import MembershipFactory, RegistrationKeyFactory
+
+
+@pytest.fixture
+def simpsons(simpsons: Cast) -> Cast:
+    """The cast by their given names alone, as the pages then say them."""
+    User.objects.update(family_name="")
+    return simpsons
+
+
+def at(organization: Organization, piece: str = "") -> str:
+    return f"/organizations/{organization.pk}/{piece}"
+
+
+def text(answer: object) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", answer.content.decode()))  # type: ignore[attr-defined]
+
+
+def reader(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+# ---- dropping one onto another ----
+
+
+def test_dropping_asks_first_and_names_both_and_who_sees_more_or_less(simpsons: Cast, as_homer: Client) -> None:
+    upstairs = tree.create_below(simpsons.household, "Upstairs")
+    MembershipFactory(organization=upstairs, user__given_name="Maggie", user__family_name="")
+    said = text(as_homer.get(at(upstairs, f"move/?to={simpsons.power_plant.pk}")))
+    assert "Move “Upstairs” into “Power plant”?" in said
+    assert "Lenny will see its devices." in said
+    assert "Marge will no longer see its devices, and loses the read keys to them at once." in said
+    # They see it before and after: Homer from above, Maggie because she moves along.
+    for name in ("Homer will", "Maggie will"):
+        assert name not in said
+    assert Organization.objects.get(pk=upstairs.pk).parent == simpsons.household
+
+
+def test_what_was_asked_is_done_when_it_is_meant(simpsons: Cast, as_homer: Client) -> None:
+    address = at(simpsons.household, f"move/?to={simpsons.power_plant.pk}")
+    form = as_homer.get(address).context["form"]
+    typed = {"parent": form["parent"].value(), "seen": form["seen"].value()}
+    assert "“Household” is now in Power plant." in text(as_homer.post(address, typed, follow=True))
+    assert Organization.objects.get(pk=simpsons.household.pk).parent == simpsons.power_plant
+
+
+@pytest.mark.parametrize("onto", ["household", "upstairs", "home", "carls", "nonsense"])
+def test_what_cannot_take_it_leads_to_the_ordinary_page(simpsons: Cast, as_homer: Client, onto: str) -> None:
+    """Itself, something below it, where it is already, another customer's, nothing at all."""
+    upstairs = tree.create_below(simpsons.household, "Upstairs")
+    simpsons.household.refresh_from_db()
+    places = {"upstairs": upstairs.pk, "nonsense": "²"}
+    target = places.get(onto) or getattr(simpsons, onto).pk
+    answer = as_homer.get(at(simpsons.household, f"move/?to={target}"))
+    assert "target" not in answer.context
+    assert "Put it into" in answer.content.decode()
+
+
+def test_a_refusal_after_dropping_is_said_where_the_question_stood(simpsons: Cast, as_homer: Client) -> None:
+    twin = tree.create_below(simpsons.power_plant, "Household")
+    address = at(twin, f"move/?to={simpsons.home.pk}")
+    answer = as_homer.post(address, {"parent": simpsons.home.pk})
+    assert answer.context["form"].non_field_errors() == [
+        "There is an organization called “Household” in The Simpsons already. Rename one of them first."
+    ]
+    assert "Move “Household” into “The Simpsons”?" in text(answer)
+
+
+def test_two_managers_who_move_one_organization_do_not_overwrite_each_other(simpsons: Cast, as_homer: Client) -> None:
+    attic, cellar = (tree.create_below(simpsons.home, name) for name in ("Attic", "Cellar"))
+    seen = as_homer.get(at(attic, "move/")).context["form"]["seen"].value()
+    tree.move(attic, below=cellar)
+    answer = as_homer.post(at(attic, "move/"), {"parent": simpsons.household.pk, "seen": seen})
+    assert "Somebody else has changed this in the meantime: Put it into: Cellar." in text(answer)
+    assert Organization.objects.get(pk=attic.pk).parent == cellar
+
+
+def test_moving_ends_the_keys_of_those_who_lose_sight(simpsons: Cast, as_homer: Client) -> None:
+    upstairs = tree.create_below(simpsons.household, "Upstairs")
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(organization=upstairs)
+    read_key_for(simpsons.marge, simpsons.kitchen.channel)
+    as_homer.post(at(upstairs, f"move/?to={simpsons.power_plant.pk}"), {"parent": simpsons.power_plant.pk})
+    assert not ChannelKey.objects.current().filter(holder=simpsons.marge).exists()
+
+
+# ---- deleting ----
+
+
+def test_before_deleting_the_page_says_what_becomes_of_keys_people_and_policy(simpsons: Cast, as_homer: Client) -> None:
+    RegistrationKeyFactory(organization=simpsons.household)
+    RenewalPolicy.objects.create(organization=simpsons.household, write_every=30)
+    said = text(as_homer.get(at(simpsons.household, "delete/")))
+    assert "Registration keys stay good: devices that use them land where the keys go." in said
+    assert "People who go nowhere lose their read keys to these devices at once." in said
+    assert "Its own policy for the renewal of keys ends" in said
+
+
+def test_whoever_came_in_since_the_question_was_read_is_not_put_out_with_the_rest(
+    simpsons: Cast, as_homer: Client
+) -> None:
+    attic = tree.create_below(simpsons.home, "Attic")
+    seen = as_homer.get(at(attic, "delete/")).context["form"]["seen"].value()
+    guest = MembershipFactory(organization=attic).user
+    answer = as_homer.post(at(attic, "delete/"), {"seen": seen})
+    assert "What is in it has changed in the meantime." in text(answer)
+    assert list(answer.context["form"].fields) == ["seen", "people_to"]
+    assert guest.memberships.get().organization == attic
+
+
+# ---- large trees ----
+
+
+def test_three_hundred_flats_stay_under_a_hundred_kilobytes(simpsons: Cast, as_homer: Client) -> None:
+    for n in range(300):
+        tree.create_below(simpsons.household, f"Flat {n}")
+    whole = as_homer.get("/organizations/")
+    assert "Flat 299" in whole.content.decode()
+    assert len(whole.content) < 100_000
+    one = as_homer.get(at(simpsons.home))
+    assert len(one.content) < 100_000
+    assert "Look at them in the tree" in text(one)
+
+
+def test_without_javascript_every_step_is_on_the_page_of_the_organization(simpsons: Cast, as_homer: Client) -> None:
+    html = as_homer.get("/organizations/").content.decode()
+    assert f'href="{at(simpsons.household)}"' in html
+    page = as_homer.get(at(simpsons.household)).content.decode()
+    for step in ("new/", "edit/", "move/", "delete/", "invite/"):
+        assert f'href="{at(simpsons.household, step)}"' in page
+
+
+def test_who_only_sees_gets_no_steps(simpsons: Cast, as_marge: Client) -> None:
+    assert "data-branch" not in as_marge.get("/organizations/").content.decode()
+
+
+# ---- what flows down from above ----
+
+
+def test_the_rules_that_hold_say_where_they_come_from(simpsons: Cast, as_homer: Client) -> None:
+    assert "By hand: nobody has set a policy, here or above." in text(as_homer.get(at(simpsons.household)))
+    RenewalPolicy.objects.create(organization=simpsons.home, write_every=30)
+    said = text(as_homer.get(at(simpsons.household)))
+    assert "By the policy of The Simpsons, above it." in said
+    assert "Write keys every 30 days." in said
+    assert "By a policy of its own" in text(as_homer.get(at(simpsons.home)))
+    RenewalPolicy.objects.create(organization=simpsons.household, read_every=1)
+    said = text(as_homer.get(at(simpsons.household)))
+    assert "Read keys of people every day." in said
+    assert "every 30 days" not in said
+
+
+def test_a_pause_above_holds_below_whatever_the_own_policy_says(simpsons: Cast, as_homer: Client) -> None:
+    RenewalPolicy.objects.create(organization=simpsons.home, write_every=30, paused=True)
+    RenewalPolicy.objects.create(organization=simpsons.household, write_every=60)
+    assert "Paused at the moment: nothing is renewed by itself." in text(as_homer.get(at(simpsons.household)))
+
+
+def test_who_manages_a_part_does_not_learn_whose_policy_it_is(simpsons: Cast) -> None:
+    RenewalPolicy.objects.create(organization=simpsons.home, write_every=30)
+    bart = MembershipFactory(organization=simpsons.household, relation=MANAGER).user
+    said = text(reader(bart).get(at(simpsons.household)))
+    assert "By the policy of an organization above." in said
+    assert "The Simpsons" not in said
+
+
+def test_a_member_sees_no_rules(simpsons: Cast, as_marge: Client) -> None:
+    assert "Rules that hold here" not in text(as_marge.get(at(simpsons.household)))
+    assert Membership.objects.get(user=simpsons.marge).relation == "member"
