@@ -207,10 +207,18 @@ class Embedded:
         """The address to which devices write."""
         return f"{settings.PUBLIC_URL}/update"
 
+    def feed_url(self, number: int, *, last: bool = False, **parameters: str) -> str:
+        """The address of the channel's feed in JSON, or of its last entry."""
+        return _address(f"/channels/{number}/feeds{'/last' if last else ''}.json", parameters)
+
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""
-        query = f"?{urlencode(parameters)}" if parameters else ""
-        return f"{settings.PUBLIC_URL}/channels/{number}/charts/{field}{query}"
+        return _address(f"/channels/{number}/charts/{field}", parameters)
+
+
+def _address(path: str, parameters: Mapping[str, str]) -> str:
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return f"{settings.PUBLIC_URL}{path}{query}"
 
 
 # What managing channels needs of an account; its key, which would have to be decrypted, is fetched when asked for.

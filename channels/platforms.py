@@ -209,6 +209,9 @@ class Platform(Protocol):
     def update_url(self) -> str:
         """The address to which devices write."""
 
+    def feed_url(self, number: int, *, last: bool = False, **parameters: str) -> str:
+        """The address of the channel's feed in JSON, or of its last entry."""
+
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""
 
