@@ -62,6 +62,13 @@ class Embedded:
         limit = account.plan.channels
         return max(0, limit - account.channels.count()) if limit else None
 
+    def close_account(self, account_key: str) -> None:
+        """Delete the account; what channels it should still have go with it. Raises BadAccountKey."""
+        account = _account(account_key)
+        for channel in account.channels.all():
+            channel.discard()
+        account.delete()
+
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
         fields = {f"field{n}": labels.get(n, "") for n in FIELDS}

@@ -125,6 +125,9 @@ class Platform(Protocol):
     def channels_left(self, account_key: str) -> int | None:
         """Return how many more channels the account may have; None if there is no limit, or the platform hides it."""
 
+    def close_account(self, account_key: str) -> None:
+        """Delete the account, which has no channel any more. Raises CannotDo where people must do that by hand."""
+
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
 

@@ -69,6 +69,10 @@ class ThingSpeak:
         """Raise CannotDo: people renew it under My Profile."""
         raise CannotDo("ThingSpeak's account key is renewed on ThingSpeak's own pages.")
 
+    def close_account(self, account_key: str) -> None:
+        """Raise CannotDo: ThingSpeak's accounts are closed by people on its own pages."""
+        raise CannotDo("An account is closed on ThingSpeak's own pages.")
+
     def channels_left(self, account_key: str) -> int | None:
         """Return None: the API tells neither an account's licence nor its limit (a free account may have 4)."""
         return None

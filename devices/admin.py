@@ -18,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.errors import CannotRenew
 from channels.models import ChannelKey
+from devices import admin_closures as admin_closures  # Registered by being imported, both.
+from devices import admin_rollover as admin_rollover
 from devices import renewal
 from devices.envelope import NotARegistrationKey, RegistrationKeyText
 from devices.models import Device, DeviceContact, RegistrationKey
@@ -262,7 +264,7 @@ class DeviceAdmin(OperatorAdmin[Device]):
 
     def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
         if "name" in form.changed_data:
-            obj.save(update_fields=["name"])
+            obj.describe(name=obj.name, description=obj.description)
         if "organization" in form.changed_data:
             to, obj.organization = obj.organization, Organization.objects.get(pk=form.initial["organization"])
             obj.move(to)

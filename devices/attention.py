@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import PlatformAccount
 from devices.attention_keys import key_matters
+from devices.attention_noticed import noticed_matters
 from devices.matters import NAMED, Matter
 from devices.matters import names_of as _names
 from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey
@@ -33,6 +34,7 @@ def matters_for(user: User, now: datetime) -> list[Matter]:
     """Return what needs the attention of `user` as a manager, in a fixed number of queries."""
     return [
         *_accounts(user),
+        *noticed_matters(user),
         *_pending(user),
         *_back_again(user, now),
         *key_matters(user, now),
@@ -145,7 +147,11 @@ def _registration_keys(user: User, now: datetime) -> Iterator[Matter]:
 def _invitations(user: User, now: datetime) -> Iterator[Matter]:
     old = access.managed_invitations(user).pending().filter(expires_at__lte=now).select_related("organization")
     for invitation in old.order_by("expires_at")[:NAMED]:
-        said = _("{who} has not answered the invitation to {place} in time.")
+        said = (
+            _("{who} has opened the invitation to {place} too late, and asks for a new one.")
+            if invitation.asked_at
+            else _("{who} has not answered the invitation to {place} in time.")
+        )
         who = invitation.full_name or invitation.email
         yield Matter(
             "wait",

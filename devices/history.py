@@ -7,7 +7,7 @@ from datetime import tzinfo
 from itertools import chain
 
 from channels.models import Channel
-from devices.latest import portal_key
+from devices.latest import line_of, portal_key
 from devices.models import Device
 from orgs import audit
 from orgs.models import User
@@ -17,7 +17,18 @@ MOST_BYTES = 16 * 1024 * 1024
 
 
 def csv_of(channel: Channel) -> Iterator[str]:
-    """Return the channel's history as lines of CSV; the platform has begun to answer. Raises PlatformError."""
+    """Return the channel's history as lines of CSV; the platform has begun to answer. Raises PlatformError.
+
+    What the device has measured in channels before this one comes first. Each channel has counted from 1.
+    """
+    older = [one for one in line_of(channel) if one.pk < channel.pk and one.gone_at is None]
+    parts = [_begun(one) for one in (*older, channel)]
+    for part in parts[1:]:
+        next(part)  # the heading
+    return chain.from_iterable(parts)
+
+
+def _begun(channel: Channel) -> Iterator[str]:
     lines = channel.account.on_platform.export_csv(channel.number, read_key=portal_key(channel))
     return chain([next(lines)], lines)
 

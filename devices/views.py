@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
-from channels.platforms import PlatformError
+from channels.platforms import NoSuchChannel, PlatformError
 from channels.reading_keys import read_key_for
 from devices.attention import matters_for
 from devices.feeds import FeedQuery, as_json
@@ -165,6 +165,9 @@ def feed(request: PersonRequest, pk: int) -> HttpResponse:
         return JsonResponse(_refusal(_("The device has no channel yet.")), status=404, headers=no_store)
     try:
         found = query.ask(device.channel, timezone.now())
+    except NoSuchChannel:
+        message = _("The device’s channel was deleted on the channel platform.")
+        return JsonResponse(_refusal(message), status=404, headers=no_store)
     except PlatformError:
         message = _("The channel platform is out of reach at the moment.")
         return JsonResponse(_refusal(message), status=503, headers=no_store | {"Retry-After": "30"})
@@ -184,6 +187,8 @@ def values(request: PersonRequest, pk: int) -> HttpResponse:
     if device.channel is not None:
         try:
             found = feed_of(device.channel, results=VALUES_SHOWN)
+        except NoSuchChannel:
+            context["is_gone"] = True
         except PlatformError:
             context["out_of_reach"] = True
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypedDict
 
 from django.db.models import Model
@@ -54,3 +55,9 @@ def note(
     """Store in the audit that the person of this request did `action` to `about`; see `orgs.audit.record`."""
     address = audit.address_of(request)
     audit.record(action, by=request.user, about=about, organization=organization, address=address, **details)
+
+
+def note_own(request: PersonRequest, action: str, **details: audit.Plain | Sequence[audit.Plain]) -> None:
+    """Store in the audit that the person of this request did `action` to their own account."""
+    address = audit.address_of(request)
+    audit.record(action, by=request.user, about=request.user, organization=None, address=address, **details)

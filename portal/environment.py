@@ -59,6 +59,12 @@ SETTINGS: tuple[Setting, ...] = (
         "DATABASE_URL", "str", "sqlite:///var/db.sqlite3", "`sqlite:///FILE` or `postgres://USER:PASSWORD@HOST/NAME`."
     ),
     Setting(
+        "TAKE_OUT_FOLDER",
+        "str",
+        "var/take-outs",
+        "Where files with people's data lie until they are fetched, a day at most. Shared by portal and worker.",
+    ),
+    Setting(
         "CACHE_URL",
         "str",
         "locmem://",

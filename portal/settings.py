@@ -123,6 +123,7 @@ def _database(url: str) -> dict[str, Any]:
     return database
 
 
+TAKE_OUT_FOLDER = BASE_DIR / _env["TAKE_OUT_FOLDER"]
 DATABASES = {"default": _database(_env["DATABASE_URL"])}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": django_cache_url.parse(_env["CACHE_URL"])}

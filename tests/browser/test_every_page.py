@@ -57,6 +57,8 @@ def narrow(chromium: Browser, portal: Portal) -> Iterator[dict[str, Page]]:
     page.locator("[name=password]").fill(cast.password)
     page.locator("main button[type=submit]").click()
     page.wait_for_url("**/devices/")
+    page.locator(".device-card").get_by_role("button", name="Show").first.click()
+    page.locator(".secret-value:not(.is-masked)").first.wait_for()  # so that there is a read key to renew and to revoke
     yield pages
     for context in contexts:
         context.close()

@@ -142,5 +142,5 @@ def test_it_takes_a_fixed_number_of_queries(simpsons: Cast, count: int, django_a
     Device.objects.filter(channel__isnull=True).delete()
     RegistrationKey.objects.all().delete()
     Invitation.objects.update(expires_at=timezone.now())
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(16):
         matters_for(simpsons.homer, timezone.now())

@@ -30,6 +30,12 @@ MOST_QUERIES = {
     "/devices/list/?organization={household}": 12,
     "/devices/list/?page=2": 12,
     "/devices/{kitchen}/": 14,
+    "/devices/{kitchen}/people/": 16,
+    "/people/": 9,
+    "/people/?q=tenant&ends=soon&organization={household}": 10,
+    "/people/invited/": 6,
+    "/people/{homer}/": 13,
+    "/memberships/{place}/remove/": 12,
     "/organizations/": 8,
     "/organizations/{home}/": 22,
     "/organizations/{household}/": 22,
@@ -55,6 +61,8 @@ def numbers(simpsons: Cast) -> dict[str, int]:
         "household": simpsons.household.pk,
         "kitchen": simpsons.kitchen.pk,
         "key": key.pk,
+        "homer": simpsons.homer.pk,
+        "place": simpsons.marge.memberships.get().pk,
     }
 
 
