@@ -65,6 +65,13 @@ class Embedded:
         limit = account.plan.channels
         return max(0, limit - account.channels.count()) if limit else None
 
+    def close_account(self, account_key: str) -> None:
+        """Delete the account; what channels it should still have go with it. Raises BadAccountKey."""
+        account = _account(account_key)
+        for channel in account.channels.all():
+            channel.discard()
+        account.delete()
+
     def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
         """Return what these accounts may still do: two queries, or none if no plan has a limit."""
         if not any(plan.channels or plan.yearly_messages for plan in plans().values()):
@@ -73,13 +80,6 @@ class Embedded:
         accounts = Account.objects.filter(key_hash__in=keys).defer("key")
         has = dict(accounts.values_list("pk").annotate(Count("channels")))
         return {keys[account.key_hash]: _allowance(account, has[account.pk], timezone.now()) for account in accounts}
-
-    def close_account(self, account_key: str) -> None:
-        """Delete the account; what channels it should still have go with it. Raises BadAccountKey."""
-        account = _account(account_key)
-        for channel in account.channels.all():
-            channel.discard()
-        account.delete()
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
@@ -207,10 +207,18 @@ class Embedded:
         """The address to which devices write."""
         return f"{settings.PUBLIC_URL}/update"
 
+    def feed_url(self, number: int, *, last: bool = False, **parameters: str) -> str:
+        """The address of the channel's feed in JSON, or of its last entry."""
+        return _address(f"/channels/{number}/feeds{'/last' if last else ''}.json", parameters)
+
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""
-        query = f"?{urlencode(parameters)}" if parameters else ""
-        return f"{settings.PUBLIC_URL}/channels/{number}/charts/{field}{query}"
+        return _address(f"/channels/{number}/charts/{field}", parameters)
+
+
+def _address(path: str, parameters: Mapping[str, str]) -> str:
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return f"{settings.PUBLIC_URL}{path}{query}"
 
 
 # What managing channels needs of an account; its key, which would have to be decrypted, is fetched when asked for.

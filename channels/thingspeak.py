@@ -210,6 +210,11 @@ class ThingSpeak:
         """The address to which devices write."""
         return f"{self.url}/update"
 
+    def feed_url(self, number: int, *, last: bool = False, **parameters: str) -> str:
+        """The address of the channel's feed in JSON, or of its last entry."""
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        return f"{self.url}/channels/{number}/feeds{'/last' if last else ''}.json{query}"
+
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""
         # The hosted service documents its pages under the name without "api".

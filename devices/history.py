@@ -12,7 +12,7 @@ from itertools import chain
 
 from channels.models import Channel
 from channels.platforms import NoAccess, NoSuchChannel
-from devices.latest import LATE, line_of, portal_key
+from devices.latest import LATE, portal_key
 from devices.models import Device
 from orgs import audit
 from orgs.models import User
@@ -24,13 +24,12 @@ MOST_BYTES = 16 * 1024 * 1024
 def csv_of(channel: Channel) -> Iterator[str]:
     """Return the channel's history as lines of CSV; the platform has begun to answer. Raises PlatformError.
 
-    What the device has measured in channels before this one comes first; a column then says which one it was. Each
-    channel has counted from 1.
+    With what its device has measured in channels before, the oldest channel first; a column then says which.
     """
-    *older, newest = _open(channel)
+    newest, *older = _open(channel)
     if not older:
         return chain([newest.header], newest.lines)
-    return _joined([*older, newest])
+    return _joined([*reversed(older), newest])
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,13 @@ class _Part:
 
 
 def _open(channel: Channel) -> list[_Part]:
-    parts = []
-    for older in line_of(channel) if channel.first_id is not None else ():
-        if older.pk < channel.pk and older.gone_at is None:
+    parts = [_part(channel)]
+    if channel.first_id is not None:
+        before = Channel.objects.of_lines([channel.line]).still_there().filter(pk__lt=channel.pk)
+        for older in before.select_related("account").order_by("-pk"):
             with suppress(NoAccess, NoSuchChannel):  # It cannot be read any more: what is left is given.
                 parts.append(_part(older))
-    return [*parts, _part(channel)]
+    return parts
 
 
 def _part(channel: Channel) -> _Part:

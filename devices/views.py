@@ -24,6 +24,7 @@ from devices.forms import MoveManyForm
 from devices.latest import FIELD, feed_of
 from devices.models import Device, FormerDevice
 from devices.readings import UNIT, as_people_read_it, readings_of
+from devices.snippets import snippets_for
 from orgs import access
 from orgs.http import PersonRequest, below_my_devices, breadcrumbs, note
 
@@ -128,6 +129,7 @@ def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
         "reading": readings.all[0],
         "may_manage": access.may_manage(request.user, device.organization),
         "breadcrumbs": breadcrumbs(request.user, device.organization, device),
+        "masked_snippets": snippets_for(device),
         "former": FormerDevice.objects.known_to(device),
     }
 
@@ -147,6 +149,7 @@ def read_key(request: PersonRequest, pk: int) -> HttpResponse:
     else:
         note(request, "read_key.shown", about=device, organization=device.organization)
         platform = device.channel.account.on_platform
+        shown["snippets"] = snippets_for(device, shown["key"])
         shown["graph"] = platform.chart_url(device.channel.number, FIELD, api_key=shown["key"], **GRAPH)
     if request.htmx:
         return render(request, "devices/_read_key.html", shown)
