@@ -56,6 +56,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
     )
     readings = readings_of(list(page), timezone.now())
     branch = tree_below(request.user, shown)
+    own = access.own_memberships(request.user)
     context: dict[str, Any] = {
         "organization": shown,
         "branch": branch,
@@ -63,7 +64,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
         "page": page,
         "readings": readings.all,
         "out_of_reach": readings.out_of_reach,
-        "own_place": access.own_memberships(request.user).filter(organization=shown).first(),
+        "own_place": own.filter(organization=shown).select_related("created_by").first(),
         "breadcrumbs": breadcrumbs(request.user, shown),
     }
     if branch.is_managed:

@@ -204,6 +204,9 @@ TABLE: list[Row] = [
     # People. The list shows everybody what is theirs to manage: to Marge nobody.
     ("GET", "/people/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/people/invited/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/people/invite/", OK, OK, GONE, GONE, OK, LOGIN),
+    # Carl manages something, but not Household.
+    ("POST", "/people/invite/ organization={household}", SENT, SENT, GONE, GONE, OK, LOGIN),
     ("GET", "/people/{marge}/", OK, OK, GONE, GONE, GONE, LOGIN),
     # Homer is above what Bart manages.
     ("GET", "/people/{homer}/", OK, GONE, GONE, GONE, GONE, LOGIN),
