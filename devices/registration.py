@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import FilteredRelation, Model, Q, QuerySet
 from django.utils import timezone
 
 from channels import overdue
-from channels.compiled import CompiledQuery, CompiledUpdate, insert
+from channels.compiled import CompiledQuery, CompiledUpdate, insert, insert_new
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import BadAccountKey, ChannelLimitReached, OutOfReach, Platform, PlatformError, RemoteChannel
 from channels.turns import turn_to_write
@@ -64,7 +64,8 @@ def register(
         with _in_one(platform):
             device, is_new = _claim(asking, welcome, serial, lease, _lease_length(platform))
             # There is nothing to be found: the device's marker is a moment old.
-            refusal = _create_channel(device, account, platform, lease) if is_new else None
+            ours = platform.is_in_our_database
+            refusal = _create_channel(device, account, platform, lease, is_ours=ours) if is_new else None
     else:
         device, is_new, refusal = _again(asking.device), False, None
     for _attempt in range(0 if is_new else WAITS):
@@ -190,10 +191,7 @@ def _claim(asking: _Asking, welcome: Welcome, serial: str, lease: uuid.UUID, len
         # The UPDATE makes registrations with one key wait for each other: the limit holds when many come at once.
         if not RegistrationKey.objects.take_use(key):
             raise admission.used_up()
-        try:
-            with transaction.atomic():
-                insert(device)
-        except IntegrityError:
+        if not insert_new(device):
             RegistrationKey.objects.give_back_use(key)
             return Device.objects.get(customer=key.customer_id, serial=serial), False
         insert(DeviceContact(device=device, asked_at=now, asked_with_id=key.pk))
@@ -227,13 +225,15 @@ def _find_or_create_channel(
     return None
 
 
-def _create_channel(device: Device, account: PlatformAccount, platform: Platform, lease: uuid.UUID) -> Refusal | None:
-    """Store a new channel. Returns what went wrong."""
+def _create_channel(
+    device: Device, account: PlatformAccount, platform: Platform, lease: uuid.UUID, *, is_ours: bool = False
+) -> Refusal | None:
+    """Store a new channel. Returns what went wrong. See `_store` for `is_ours`."""
     try:
         remote = platform.create_channel(account.key, name=str(device), marker=device.marker, labels=LABELS)
     except PlatformError as error:
         return _give_up(device, lease, account, error)
-    _store(device, account, remote, lease)
+    _store(device, account, remote, lease, is_ours=is_ours)
     return None
 
 
@@ -261,8 +261,11 @@ def _give_up(device: Device, lease: uuid.UUID, account: PlatformAccount, error: 
 
 
 @transaction.atomic(savepoint=False)
-def _store(device: Device, account: PlatformAccount, remote: RemoteChannel, lease: uuid.UUID) -> None:
-    if not _STILL_MINE.run(device=device.pk, lease=lease):
+def _store(
+    device: Device, account: PlatformAccount, remote: RemoteChannel, lease: uuid.UUID, *, is_ours: bool = False
+) -> None:
+    """Give the device its channel if that is still ours to do; `is_ours`: nobody else has seen the device yet."""
+    if not is_ours and not _STILL_MINE.run(device=device.pk, lease=lease):
         return  # The lease ran out and another request has adopted the channel.
     channel = Channel(account=account, number=remote.number)
     insert(channel)

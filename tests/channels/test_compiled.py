@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
-from channels.compiled import CompiledQuery, CompiledUpdate, insert
+from channels.compiled import CompiledQuery, CompiledUpdate, insert, insert_new
 from channels.models import ChannelKey
 from devices.models import Device, DeviceContact
 from tests.conftest import Cast
@@ -98,6 +98,19 @@ def test_rows_are_inserted_as_save_does(simpsons: Cast) -> None:
     assert Device.objects.get(serial="first") == first
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(Device(customer=simpsons.home, organization=simpsons.home, serial="first"))
+
+
+def test_a_new_row_is_inserted_once_and_the_transaction_goes_on(simpsons: Cast) -> None:
+    def same() -> Device:
+        return Device(customer=simpsons.home, organization=simpsons.home, serial="once")
+
+    first, second = same(), same()
+    with transaction.atomic():
+        assert insert_new(first)
+        assert not insert_new(second)
+        assert Device.objects.get(serial="once").uid == first.uid
+    assert first.pk == Device.objects.get(serial="once").pk
+    assert second.pk is None
 
 
 def test_secrets_are_inserted_encrypted(simpsons: Cast) -> None:
