@@ -229,6 +229,8 @@ TABLE: list[Row] = [
     ("POST", "/organizations/{household}/edit/ name=Home", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/move/ parent={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    # Without the signed offer there is nothing to undo, see the tests of that page.
+    ("POST", "/organizations/{household}/move-back/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/delete/ things_to={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/invite/", OK, OK, GONE, GONE, GONE, LOGIN),
