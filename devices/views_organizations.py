@@ -152,7 +152,7 @@ def move_back(request: PersonRequest, pk: int) -> HttpResponse:
         messages.error(request, said.format(name=moved.name, target=target.name))
     else:
         said = _(
-            "“{name}” is in {target} again. Read keys that had ended stay ended: new ones are made when asked for."
+            "“{name}” is in {target} again. Read keys that ended stay ended: new ones are made when asked for."
         )
         messages.success(request, said.format(name=moved.name, target=target.name))
     return redirect(moved)

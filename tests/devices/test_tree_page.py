@@ -113,7 +113,7 @@ def offer_after_moving(client: Client, moved: Organization, to: Organization) ->
 def test_a_move_can_be_undone(simpsons: Cast, as_homer: Client) -> None:
     offer = offer_after_moving(as_homer, simpsons.household, simpsons.power_plant)
     said = text(as_homer.post(at(simpsons.household, "move-back/"), offer, follow=True))
-    assert "“Household” is in The Simpsons again. Read keys that had ended stay ended" in said
+    assert "“Household” is in The Simpsons again. Read keys that ended stay ended" in said
     assert Organization.objects.get(pk=simpsons.household.pk).parent == simpsons.home
 
 
