@@ -151,9 +151,7 @@ def move_back(request: PersonRequest, pk: int) -> HttpResponse:
         said = _("There is an organization called “{name}” in {target} already. Rename one of them first.")
         messages.error(request, said.format(name=moved.name, target=target.name))
     else:
-        said = _(
-            "“{name}” is in {target} again. Read keys that ended stay ended: new ones are made when asked for."
-        )
+        said = _("“{name}” is in {target} again. Read keys that ended stay ended: new ones are made when asked for.")
         messages.success(request, said.format(name=moved.name, target=target.name))
     return redirect(moved)
 
