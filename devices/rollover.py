@@ -20,7 +20,14 @@ from django.utils.translation import gettext as _
 from channels import findings
 from channels.errors import CannotRenew, RenewalUnderWay
 from channels.models import Channel, ChannelKey, Finding, KeyState, PlatformAccount
-from channels.platforms import BadAccountKey, NoSuchChannel, OutOfReach, PlatformError, RemoteChannel
+from channels.platforms import (
+    BadAccountKey,
+    ChannelLimitReached,
+    NoSuchChannel,
+    OutOfReach,
+    PlatformError,
+    RemoteChannel,
+)
 from channels.renewal import DEFAULT_OVERLAP, LEASE_MARGIN, trouble_of
 from channels.renewal_models import RenewalState
 from devices.latest import feed_of
@@ -49,9 +56,14 @@ def start(
     platform can renew the key itself, or the account has no channel left.
     """
     rollover = intend(device, by=by, keep_old=keep_old, overlap=overlap, address=address)
-    if carry_out(rollover) and rollover.state == RollOverState.MOVED and not overlap:
-        finish(rollover)
+    begin(rollover)
     return rollover
+
+
+def begin(rollover: RollOver) -> None:
+    """Carry out the move for the first time; without a transitional period also leave the old channel."""
+    if carry_out(rollover) and rollover.state == RollOverState.MOVED and not rollover.overlap:
+        finish(rollover)
 
 
 def intend(
@@ -66,23 +78,39 @@ def intend(
     if device.rollovers.open().exists():
         raise RenewalUnderWay(_("The device is being moved to a new channel already."))
     _check_limit(channel.account)
-    with transaction.atomic():
-        try:
-            with transaction.atomic():
-                rollover = RollOver.objects.create(
-                    device=device, old_channel=channel, by=by, keep_old=keep_old, overlap=overlap
-                )
-        except IntegrityError:
-            raise RenewalUnderWay(_("The device is being moved to a new channel already.")) from None
-        audit.record(
-            "device.new_channel_started",
-            by=by,
-            organization=device.organization,
-            about=device,
-            address=address,
-            channel=channel.number,
-            old_channel_is_kept=keep_old,
-        )
+    return store_intent(device, channel, by=by, keep_old=keep_old, overlap=overlap, address=address)
+
+
+@transaction.atomic
+def store_intent(
+    device: Device,
+    channel: Channel,
+    *,
+    by: User | None,
+    keep_old: bool,
+    overlap: timedelta,
+    address: str | None = None,
+) -> RollOver:
+    """Store the intent to move the device out of `channel`, its own, without asking anybody whether that will work.
+
+    May be called in the transaction of what it belongs to. Raises RenewalUnderWay.
+    """
+    try:
+        with transaction.atomic():
+            rollover = RollOver.objects.create(
+                device=device, old_channel=channel, by=by, keep_old=keep_old, overlap=overlap
+            )
+    except IntegrityError:
+        raise RenewalUnderWay(_("The device is being moved to a new channel already.")) from None
+    audit.record(
+        "device.new_channel_started",
+        by=by,
+        organization=device.organization,
+        about=device,
+        address=address,
+        channel=channel.number,
+        old_channel_is_kept=keep_old,
+    )
     return rollover
 
 
@@ -136,6 +164,8 @@ def _set_back(rollover: RollOver, account: PlatformAccount, error: PlatformError
     trouble = trouble_of(error)
     if isinstance(error, BadAccountKey):
         account.record_check(PlatformAccount.State.REFUSED)
+    if isinstance(error, ChannelLimitReached):
+        account.record_check(PlatformAccount.State.FULL)
     if rollover.started_at <= timezone.now() - GIVES_UP_AFTER:
         rollover.move_to(RollOverState.FAILED, trouble=trouble)
         return
@@ -145,9 +175,10 @@ def _set_back(rollover: RollOver, account: PlatformAccount, error: PlatformError
 @transaction.atomic
 def _move(rollover: RollOver, account: PlatformAccount, remote: RemoteChannel) -> bool:
     """Give the device the new channel. Return False if somebody else has the lease, or the device another channel."""
+    # The device first: whoever deletes it has its row, too, before those that hang on it.
+    device = Device.objects.select_for_update().filter(pk=rollover.device_id).first()
     if not RollOver.objects.select_for_update().filter(pk=rollover.pk, lease=rollover.lease).exists():
         return False
-    device = Device.objects.select_for_update().filter(pk=rollover.device_id).first()
     old = rollover.old_channel
     if device is None or device.channel_id != old.pk:
         # The device was deleted, or its place was given to another. The next comparison reports the new channel.
@@ -160,6 +191,8 @@ def _move(rollover: RollOver, account: PlatformAccount, remote: RemoteChannel) -
     device.save(update_fields=["channel"])
     now = timezone.now()
     rollover.move_to(RollOverState.MOVED, new_channel=new, trouble="", deadline=now + rollover.overlap)
+    # Of two devices with one serial number, the one that asks next has the only key of the new channel.
+    findings.settle(Finding.objects.filter(channel=old, kind=Finding.Kind.CLONED), by=rollover.by)
     if is_missing:
         _after_missing(old)
         Channel.objects.filter(pk=old.pk).update(left_at=now)
@@ -179,6 +212,8 @@ def _move(rollover: RollOver, account: PlatformAccount, remote: RemoteChannel) -
 def _move_keys(rollover: RollOver, new: Channel, remote: RemoteChannel) -> ChannelKey:
     """Store the new channel's keys; the old write key retires. Return the new one, the next of the same count."""
     written = ChannelKey.objects.writing().filter(channel=rollover.old_channel)
+    # Another process may be taking over a key that was regenerated there: after it, or before it, but not at once.
+    list(written.select_for_update().order_by("pk"))
     versions = list(written.values_list("version", flat=True))
     if (current := written.current().first()) is not None:
         # While it is being retired elsewhere there is a retiring key already; a channel has one.

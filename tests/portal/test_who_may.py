@@ -13,9 +13,10 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from channels import program_keys
-from channels.models import ChannelKey
+from channels.models import Channel, ChannelKey, Finding, PlatformAccount
 from channels.reading_keys import read_key_for
 from devices.models import RegistrationKey
 from orgs import invitations
@@ -44,6 +45,9 @@ class Scene:
     invitation: Invitation
     bart_place: Membership
     log_in: LogIn
+    clone: Finding
+    foreign: Finding
+    old_channel: Channel
     take_out: TakeOut
 
     def address(self, template: str) -> str:
@@ -57,6 +61,9 @@ class Scene:
             "program": self.program_key.pk,
             "read_key": self.read_key.pk,
             "invitation": self.invitation.pk,
+            "clone": self.clone.pk,
+            "foreign": self.foreign.pk,
+            "old_channel": self.old_channel.number,
             "marge": cast.marge.pk,
             "marge_place": cast.marge.memberships.get().pk,
             "homer": cast.homer.pk,
@@ -79,8 +86,18 @@ def scene(simpsons: Cast) -> Scene:
     read_key_for(simpsons.marge, simpsons.kitchen.channel)
     place = MembershipFactory(user__given_name="Bart", organization=simpsons.household, relation="manager")
     Client().force_login(simpsons.marge)
+    account = PlatformAccount.objects.get(organization=simpsons.home)
+    left = Channel.objects.create(account=account, number=99999, first=simpsons.kitchen.channel, left_at=timezone.now())
     return Scene(
         cast=simpsons,
+        clone=Finding.objects.create(
+            account=account,
+            kind=Finding.Kind.CLONED,
+            number=simpsons.kitchen.channel.number,
+            channel=simpsons.kitchen.channel,
+        ),
+        foreign=Finding.objects.create(account=account, kind=Finding.Kind.FOREIGN_CHANNEL, number=4711),
+        old_channel=left,
         log_in=LogIn.objects.get(),
         take_out=take_outs.ask_for(simpsons.marge),
         bart=place.user,
@@ -159,6 +176,23 @@ TABLE: list[Row] = [
     ("GET", "/devices/{kitchen}/history/", OK, OK, OK, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/history.csv", OK, OK, OK, GONE, GONE, LOGIN),
+    # A new channel for it: on the built-in platform there is no need, which the page says.
+    ("GET", "/devices/{kitchen}/new-channel/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/new-channel/ old=keep", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/new-channel/cancel/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/new-channel/cancel/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/old-channels/{old_channel}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/old-channels/{old_channel}/delete/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # What was noticed. A channel that belongs to no device is the customer's, so that Bart does not hear of it.
+    ("GET", "/organizations/{household}/findings/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/findings/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/findings/look/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/findings/look/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{clone}/dismiss/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{foreign}/dismiss/", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{clone}/renew-key/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/findings/{foreign}/delete-channel/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{foreign}/delete-channel/", SENT, GONE, GONE, GONE, GONE, LOGIN),
     # Keys for programs.
     ("GET", "/devices/{kitchen}/program-keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/ note=Shed", OK, OK, GONE, GONE, GONE, LOGIN),
