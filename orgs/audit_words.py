@@ -86,6 +86,12 @@ WORDS: dict[str, str | Promise] = {
     # One's own account
     "account.changed": _("The account {about} was changed."),
     "account.closed": _("The account {about} was closed."),
+    "account.new_address": _("{about} has a new e-mail address; before it was {before}."),
+    "account.new_password": _("{about} chose a new password."),
+    "account.password_reset": _("{about} chose a new password by the link in a mail."),
+    "account.second_factor_added": _("{about} set up a second factor."),
+    "account.second_factor_removed": _("{about} removed a second factor."),
+    "account.second_factor_renewed": _("{about} made new recovery codes."),
     "log_in.ended": _("Log-ins of {about} were ended."),
     "take_out.asked_for": _("A file with all data of {about} was asked for."),
     "take_out.fetched": _("A file with all data of {about} was fetched."),
