@@ -82,13 +82,17 @@ class PlatformAccount(models.Model):
         except BadAccountKey:
             self.record_check(self.State.REFUSED)
         else:
-            # Whether a channel is left now, only the next one that is created can tell.
-            self.record_check(self.State.FULL if self.state == self.State.FULL else self.State.VERIFIED)
+            self.record_good()
 
     def replace_key(self, key: str) -> None:
         """Store another account key, which the platform has not been asked about yet. An unsaved account is saved."""
         self.key, self.state, self.checked_at = key, self.State.UNVERIFIED, None
         self.save(update_fields=None if self._state.adding else ["key", "state", "checked_at"])
+
+    def record_good(self, *, has_room: bool = False) -> None:
+        """Remember that the key is good. Whether a channel is left only creating one can tell, or a deletion."""
+        is_full = self.state == self.State.FULL and not has_room
+        self.record_check(self.State.FULL if is_full else self.State.VERIFIED)
 
     def record_check(self, state: PlatformAccount.State) -> None:
         """Remember what the platform said of the account key just now."""

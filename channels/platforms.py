@@ -94,6 +94,15 @@ class KeyUse:
     last_used_at: datetime | None
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """What an account may still do, as far as its plan limits it. None: there is no limit."""
+
+    channels_left: int | None
+    messages_left: int | None
+    messages_a_year: int | None
+
+
 class Platform(Protocol):
     """What the portal needs of a channel platform.
 
@@ -124,6 +133,15 @@ class Platform(Protocol):
 
     def channels_left(self, account_key: str) -> int | None:
         """Return how many more channels the account may have; None if there is no limit, or the platform hides it."""
+
+    def close_account(self, account_key: str) -> None:
+        """Delete the account, which has no channel any more. Raises CannotDo where people must do that by hand."""
+
+    def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
+        """Return what these accounts may still do; those without limits, or that are not known, are left out.
+
+        Empty where the platform does not tell.
+        """
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""

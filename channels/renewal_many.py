@@ -45,6 +45,8 @@ def start_all(
     # Somebody who does the same at this moment has stored theirs first, then: all become part of the newest round.
     Renewal.objects.bulk_create(new, batch_size=500, ignore_conflicts=True)
     count = Renewal.objects.open().filter(channel__in=can_be_renewed(channels), urgent=urgent).update(round=begun)
+    if urgent:
+        keys.update(valid_until=timezone.now())  # in doubt: a device that asks first has its own revoked there and then
     if not count:
         raise CannotRenew(_("No device here has a write key that can be renewed from here."))
     audit.record(

@@ -62,7 +62,7 @@ class Synced:
     def sentence(self) -> str:
         """What was new, for people."""
         if self.is_nothing:
-            return _("The platform has what we know.")
+            return _("Compared with the platform: nothing new.")
         keys = self.write_keys + self.read_keys_added + self.read_keys_ended
         noticed = self.missing + self.foreign + self.unreadable
         said = [
@@ -92,9 +92,9 @@ def sync(account: PlatformAccount, *, by: User | None = None, address: str | Non
     if not _is_still(account, key):
         return Synced()
     done = _Comparison(account, ours, {channel.number: channel for channel in listed}).run()
+    account.record_good(has_room=len(listed) < (account.channels_there or 0))
     account.synced_at, account.channels_there = timezone.now(), len(listed)
     account.save(update_fields=["synced_at", "channels_there"])
-    account.record_check(PlatformAccount.State.VERIFIED)
     if by is not None or not done.is_nothing:
         audit.record(
             "platform_account.synced",

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from channels import thingspeak_answers as answers
 from channels.markers import with_marker
 from channels.platforms import (
+    Allowance,
     BadAccountKey,
     CannotDo,
     ChannelLimitReached,
@@ -69,9 +70,17 @@ class ThingSpeak:
         """Raise CannotDo: people renew it under My Profile."""
         raise CannotDo("ThingSpeak's account key is renewed on ThingSpeak's own pages.")
 
+    def close_account(self, account_key: str) -> None:
+        """Raise CannotDo: ThingSpeak's accounts are closed by people on its own pages."""
+        raise CannotDo("An account is closed on ThingSpeak's own pages.")
+
     def channels_left(self, account_key: str) -> int | None:
         """Return None: the API tells neither an account's licence nor its limit (a free account may have 4)."""
         return None
+
+    def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
+        """Return nothing: ThingSpeak tells what is left on its own pages alone."""
+        return {}
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached.

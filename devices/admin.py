@@ -18,7 +18,9 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.errors import CannotRenew
 from channels.models import ChannelKey
-from devices import admin_admission as admin_admission
+from devices import admin_admission as admin_admission  # Registered by being imported, these three.
+from devices import admin_closures as admin_closures
+from devices import admin_rollover as admin_rollover
 from devices import renewal
 from devices.envelope import NotARegistrationKey, RegistrationKeyText
 from devices.models import Device, DeviceContact, RegistrationKey
@@ -266,8 +268,8 @@ class DeviceAdmin(OperatorAdmin[Device]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
-        if described := [name for name in ("name", "description") if name in form.changed_data]:
-            obj.save(update_fields=described)
+        if {"name", "description"} & set(form.changed_data):
+            obj.describe(name=obj.name, description=obj.description)
         if "organization" in form.changed_data:
             to, obj.organization = obj.organization, Organization.objects.get(pk=form.initial["organization"])
             obj.move(to)

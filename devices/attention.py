@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import PlatformAccount
+from channels.platforms import platform_named
 from devices.attention_keys import key_matters
+from devices.attention_noticed import noticed_matters
 from devices.matters import NAMED, Matter
 from devices.matters import names_of as _names
 from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey
@@ -26,6 +28,9 @@ LOOKED_AT = 300
 """Devices that are asked for their last value at most, so that the page of a large customer opens in time."""
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
 EXPIRES_SOON = timedelta(days=14)
+CHANNELS_LEFT = 2
+MESSAGES_LEFT = 0.1
+"""What is left of an account's limits when they are near: so many channels, this part of a year's messages."""
 TOLD_OF_RETURN_FOR = timedelta(days=7)
 
 
@@ -33,6 +38,7 @@ def matters_for(user: User, now: datetime) -> list[Matter]:
     """Return what needs the attention of `user` as a manager, in a fixed number of queries."""
     return [
         *_accounts(user),
+        *noticed_matters(user),
         *_pending(user),
         *_back_again(user, now),
         *key_matters(user, now),
@@ -48,8 +54,11 @@ def _accounts(user: User) -> Iterator[Matter]:
     waiting = Device.objects.filter(customer=OuterRef("organization"), channel__isnull=True)
     # Where no device waits, nobody has asked since the last one got its channel or was deleted.
     accounts = accounts.exclude(~Exists(waiting), state=PlatformAccount.State.FULL)
-    accounts = accounts.exclude(state=PlatformAccount.State.VERIFIED)
-    for account in accounts.select_related("organization").defer("key"):
+    found = list(accounts.select_related("organization"))
+    yield from _limits([account for account in found if account.state == PlatformAccount.State.VERIFIED])
+    for account in found:
+        if account.state == PlatformAccount.State.VERIFIED:
+            continue
         url = reverse("platform_account", args=[account.organization_id])
         names = {"platform": account.get_platform_display(), "customer": account.organization.name}
         if account.state == PlatformAccount.State.REFUSED:
@@ -70,6 +79,30 @@ def _accounts(user: User) -> Iterator[Matter]:
                 "{platform} could not be asked yet about the account key of {customer}. It is tried again by itself."
             )
             yield Matter("wait", gettext_lazy("Not checked yet"), said.format(**names), url)
+
+
+def _limits(accounts: Sequence[PlatformAccount]) -> Iterator[Matter]:
+    """Say which good accounts are about to be used up, as far as their platform tells."""
+    for name in sorted({account.platform for account in accounts}):
+        keys = {account.key: account for account in accounts if account.platform == name}
+        for key, allowance in platform_named(name).allowances(keys).items():
+            account = keys[key]
+            url, customer = reverse("platform_account", args=[account.organization_id]), account.organization.name
+            left = allowance.channels_left
+            if left is not None and left <= CHANNELS_LEFT:
+                said = ngettext(
+                    "The account of {customer} has room for {count} more device.",
+                    "The account of {customer} has room for {count} more devices.",
+                    left,
+                )
+                yield Matter("warn", gettext_lazy("Nearly full"), said.format(customer=customer, count=left), url)
+            of = allowance.messages_a_year
+            if of and allowance.messages_left is not None and allowance.messages_left <= of * MESSAGES_LEFT:
+                said = _("The account of {customer} has stored {percent} percent of what it may store in a year.")
+                percent = 100 - allowance.messages_left * 100 // of
+                yield Matter(
+                    "warn", gettext_lazy("Nearly used up"), said.format(customer=customer, percent=percent), url
+                )
 
 
 def _pending(user: User) -> Iterator[Matter]:
@@ -145,7 +178,11 @@ def _registration_keys(user: User, now: datetime) -> Iterator[Matter]:
 def _invitations(user: User, now: datetime) -> Iterator[Matter]:
     old = access.managed_invitations(user).pending().filter(expires_at__lte=now).select_related("organization")
     for invitation in old.order_by("expires_at")[:NAMED]:
-        said = _("{who} has not answered the invitation to {place} in time.")
+        said = (
+            _("{who} has opened the invitation to {place} too late, and asks for a new one.")
+            if invitation.asked_at
+            else _("{who} has not answered the invitation to {place} in time.")
+        )
         who = invitation.full_name or invitation.email
         yield Matter(
             "wait",

@@ -120,7 +120,8 @@ def _overdue(user: User, top: Organization, now: datetime) -> Iterator[Matter]:
         due = write_key_due_at(policy, key) if policy else None
         if due is None:
             continue
-        if not key.channel.account.on_platform.can_rotate_write_keys:
+        is_moved = policy is not None and policy.instead == RenewalPolicy.Instead.REPLACE
+        if not is_moved and not key.channel.account.on_platform.can_rotate_write_keys:
             by_hand += [device] if due <= now + BY_HAND_SOON else []
         elif due <= now - LATE_AFTER:
             late.append(device)

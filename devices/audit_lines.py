@@ -35,24 +35,29 @@ class AuditLine:
 
 
 def entries_about(device: Device) -> AuditEntryQuerySet:
-    """Return what happened to a device, to its channel, and to the keys of that."""
+    """Return what happened to a device, to its channel and those that it had before, and to the keys of those."""
     about = Q(object_type=DEVICE, object_id=str(device.pk))
-    if device.channel_id is not None:
-        keys = ChannelKey.objects.filter(channel=device.channel_id).annotate(text=Cast("pk", CharField()))
-        about |= Q(object_type=CHANNEL, object_id=str(device.channel_id))
-        about |= Q(object_type=KEY, object_id__in=keys.values("text"))
+    if device.channel is not None:
+        line = Channel.objects.of_lines([device.channel.line])
+        keys = ChannelKey.objects.filter(channel__in=line)
+        about |= Q(object_type=CHANNEL, object_id__in=line.annotate(text=Cast("pk", CharField())).values("text"))
+        about |= Q(object_type=KEY, object_id__in=keys.annotate(text=Cast("pk", CharField())).values("text"))
     return AuditEntry.objects.filter(about).select_related("actor")
 
 
 def lines_of(entries: Iterable[AuditEntry], reader: User) -> list[AuditLine]:
-    """Return the entries in words; four queries, however many they are."""
+    """Return the entries in words; five queries, however many they are."""
     entries = list(entries)
     keys = ChannelKey.objects.filter(pk__in=_numbers(entries, KEY)).select_related("holder").defer("value")
     by_key = {key.pk: key for key in keys}
     channels = {*_numbers(entries, CHANNEL), *(key.channel_id for key in by_key.values())}
-    devices = Device.objects.managed_by(reader).filter(Q(pk__in=_numbers(entries, DEVICE)) | Q(channel__in=channels))
-    by_pk = {device.pk: device for device in devices}
-    by_channel = {device.channel_id: device for device in by_pk.values()}
+    line_of = {pk: first or pk for pk, first in Channel.objects.filter(pk__in=channels).values_list("pk", "first")}
+    lines_there = set(line_of.values())
+    devices = Device.objects.managed_by(reader).filter(
+        Q(pk__in=_numbers(entries, DEVICE)) | Q(channel__in=lines_there) | Q(channel__first__in=lines_there)
+    )
+    by_pk = {device.pk: device for device in devices.select_related("channel")}
+    by_line = {device.channel.line: device for device in by_pk.values() if device.channel}
     places = set(access.visible_organizations(reader).values_list("name", flat=True))
     lines = []
     for entry in entries:
@@ -64,9 +69,9 @@ def lines_of(entries: Iterable[AuditEntry], reader: User) -> list[AuditLine]:
         if entry.object_type == DEVICE:
             device = by_pk.get(_number(entry))
         elif entry.object_type == CHANNEL:
-            device = by_channel.get(_number(entry))
+            device = by_line.get(line_of.get(_number(entry), 0))
         elif entry.object_type == KEY and (key := by_key.get(_number(entry))):
-            device = by_channel.get(key.channel_id)
+            device = by_line.get(line_of.get(key.channel_id, 0))
         about = str(device) if device else _label(entry)
         url = device.get_absolute_url() if device else ""
         lines.append(AuditLine(entry, in_words(entry.action, about, details), url))

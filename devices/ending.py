@@ -90,6 +90,7 @@ def replace(
         before, old.serial, old.blocked_at = old.serial, serial, None
         old.registered_with = came_with or old.registered_with
         old.save(update_fields=["serial", "registered_with", "blocked_at"])
+        old.rename_channel()  # a device without a name is called by its serial number
         for left in (PendingDevice, ExpectedDevice):
             left.objects.filter(customer=old.customer_id, serial=serial).delete()
         # When it last asked is known of the old hardware alone.

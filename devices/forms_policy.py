@@ -26,6 +26,7 @@ FIELDS = (
     "read_every",
     "overlap",
     "instead",
+    "keep_replaced",
     "quiet_from",
     "quiet_until",
     "time_zone",
@@ -88,6 +89,14 @@ class RenewalPolicyForm(EditForm):
         choices=RenewalPolicy.Instead.choices,
         widget=forms.RadioSelect,
         help_text=gettext_lazy("ThingSpeak renews write keys on its own pages alone."),
+    )
+    keep_replaced = forms.BooleanField(
+        label=gettext_lazy("Keep the channels that devices have left"),
+        required=False,
+        help_text=gettext_lazy(
+            "Where devices are moved: what was measured stays on their charts, but each channel takes up one of the "
+            "account’s places until somebody deletes it. A free ThingSpeak account has four."
+        ),
     )
     quiet_from = forms.TimeField(
         label=gettext_lazy("No renewals from"),

@@ -83,7 +83,7 @@ def feed_of(
     feed = _read(channel, results=results, start=start, end=end)
     if channel.first_id is None or not with_history:
         return feed
-    line = list(Channel.objects.of_lines([channel.line]).select_related("account").order_by("pk"))
+    line = line_of(channel)
     place = {one.pk: number for number, one in enumerate(line)}
     entries = _numbered(feed.entries, place[channel.pk])
     for older in reversed(line[: place[channel.pk]]):
@@ -96,6 +96,11 @@ def feed_of(
             entries = [*_numbered(_history(older, wanted, start, last), place[older.pk]), *entries]
     # What a device has delivered late stands among what it measured then.
     return replace(feed, entries=sorted(entries, key=lambda entry: entry.created_at))
+
+
+def line_of(channel: Channel) -> list[Channel]:
+    """Return all channels that the device of this one has had, those that are gone included, the oldest first."""
+    return list(Channel.objects.of_lines([channel.line]).select_related("account").order_by("pk"))
 
 
 def _numbered(entries: Sequence[Entry], place: int) -> list[Entry]:

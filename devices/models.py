@@ -25,6 +25,7 @@ from devices.admission_models import ExpectedDevice as ExpectedDevice  # These, 
 from devices.admission_models import FormerDevice as FormerDevice
 from devices.admission_models import PendingDevice as PendingDevice
 from devices.admission_models import RegistrationPolicy as RegistrationPolicy
+from devices.closures import Closure as Closure  # This, too, is a model of this app.
 from devices.envelope import RegistrationKeyText
 from devices.read_rights import end_lost_read_keys
 from devices.rollover_models import RollOver as RollOver  # This, too, is a model of this app.
@@ -322,10 +323,21 @@ class Device(models.Model):
         self.save(update_fields=["organization"])
         end_lost_read_keys(to)
 
+    @transaction.atomic
     def describe(self, *, name: str, description: str) -> None:
-        """Call the device something else; without a name its serial number stands for it."""
+        """Call the device something else; without a name its serial number stands for it.
+
+        Its channel is called the same a moment later, so that the graph on the platform has the name, too.
+        """
         self.name, self.description = name, description
         self.save(update_fields=["name", "description"])
+        self.rename_channel()
+
+    def rename_channel(self) -> None:
+        """Have the channel called as the device is called, in the background."""
+        from devices.tasks import rename_channel  # which needs this module
+
+        rename_channel.enqueue(self.pk)
 
 
 class DeviceContact(models.Model):

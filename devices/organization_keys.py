@@ -13,12 +13,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import ChannelKey, Renewal, RenewalPolicy
 from channels.renewal_models import RenewalState
-from devices.models import Device, RegistrationKey
+from devices.models import Device, RegistrationKey, RollOver
 from devices.registration_key_story import good_until
 from devices.renewal_all import channels_of, standing_of
 from devices.renewal_due import read_key_due_at, registration_key_due_at, write_key_due_at
 from devices.renewal_policies import Policies
-from devices.write_key_story import has_moved
+from devices.write_key_story import has_moved, story_of_move
 from orgs.models import Organization
 
 
@@ -47,11 +47,13 @@ class Outlook:
 
 
 def outlook(organization: Organization, policies: Policies, now: datetime) -> Outlook:
-    """Return what goes on and what comes next at and below `organization`; four queries."""
+    """Return what goes on and what comes next at and below `organization`; five queries."""
     keys = list(_write_keys(organization))
     running = list(_running_renewals(organization))
     under_way = {renewal.channel_id for renewal in running}
-    events = [*_running(running, now), *_registration_keys(organization, policies, now)]
+    moves = list(_moves(organization))
+    under_way |= {move.device.channel_id for move in moves if move.device.channel_id}
+    events = [*_running(running, now), *map(_moving, moves), *_registration_keys(organization, policies, now)]
     due: list[datetime] = []
     by_hand = 0
     for key in keys:
@@ -97,12 +99,27 @@ def _running(running: Iterable[Renewal], now: datetime) -> Iterator[Event]:
             yield Event(at, standing.kind, standing.label, str(device), standing.sentence, url, is_now=True)
 
 
+def _moves(organization: Organization) -> Iterable[RollOver]:
+    moves = RollOver.objects.open().filter(device__in=Device.objects.at_or_below(organization))
+    return moves.select_related("device").order_by("started_at", "pk")
+
+
+def _moving(move: RollOver) -> Event:
+    story = story_of_move(move.device, move)
+    url = reverse("device_keys", args=[move.device_id])
+    at = move.deadline or move.started_at
+    return Event(at, story.kind, story.label, str(move.device), " ".join(story.sentences), url, is_now=True)
+
+
 def _next_of(key: ChannelKey, device: Device, policies: Policies, now: datetime, *, can_rotate: bool) -> Event | None:
     policy = policies.at(device.organization)
     due = write_key_due_at(policy, key) if policy else None
     if due is None:
         return None
     url = reverse("device_keys", args=[device.pk])
+    if not can_rotate and policy and policy.instead == RenewalPolicy.Instead.REPLACE:
+        said = _("It moves to a new channel with a new write key by itself.")
+        return Event(due, "wait" if due <= now else "off", gettext_lazy("To come"), str(device), said, url)
     if not can_rotate:
         said = _("Its write key is to be renewed by hand on its platform.")
         label = gettext_lazy("Due") if due <= now else gettext_lazy("By hand")

@@ -15,7 +15,7 @@ from devices.spans import DAY, day, span
 
 def in_words(policy: RenewalPolicy) -> list[str]:
     """Return what the policy says, a sentence for each part of it."""
-    said = [_write_keys(policy), _registration_keys(policy), _read_keys(policy)]
+    said = intervals(policy)
     said.append(_("An old key stays good beside the new one for {span} at most.").format(span=span(policy.overlap)))
     if policy.quiet_from is not None and policy.quiet_until is not None:
         quiet = _("Nothing is renewed between {begin} and {end} ({zone}).")
@@ -27,6 +27,11 @@ def in_words(policy: RenewalPolicy) -> list[str]:
     return said
 
 
+def intervals(policy: RenewalPolicy) -> list[str]:
+    """Return how often what is renewed, a sentence for each kind of key."""
+    return [_write_keys(policy), *_instead(policy), _registration_keys(policy), _read_keys(policy)]
+
+
 def _write_keys(policy: RenewalPolicy) -> str:
     if policy.write_every is None:
         return _("Write keys are renewed by hand alone.")
@@ -34,6 +39,16 @@ def _write_keys(policy: RenewalPolicy) -> str:
     early = span(timedelta(days=max(1, round(policy.write_every * SPREAD))))
     said = _("Write keys are renewed every {span}, each up to {early} earlier so that not all change at once.")
     return said.format(span=every, early=early)
+
+
+def _instead(policy: RenewalPolicy) -> list[str]:
+    if policy.write_every is None:
+        return []
+    if policy.instead == RenewalPolicy.Instead.REMIND:
+        return [_("Where the platform cannot do that, managers are reminded by mail to renew them there.")]
+    if policy.keep_replaced:
+        return [_("Where the platform cannot do that, the device is moved to a new channel, and the old one is kept.")]
+    return [_("Where the platform cannot do that, the device is moved to a new channel, and the old one is deleted.")]
 
 
 def _registration_keys(policy: RenewalPolicy) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from django.db.models import QuerySet
+
 from channels import findings
 from channels.models import ChannelKey, Finding, ShownKey
 from channels.reading_keys import end_read_keys
@@ -31,14 +33,11 @@ def note_known_keys(customer: Organization | None = None) -> int:
     Such a key cannot be ended from here, so the managers are told how to do it. A report whose key has been replaced,
     or whose person is back, settles itself.
     """
-    good = ShownKey.objects.of_good_keys().filter(key__channel__device__isnull=False)
     reports = Finding.objects.open().filter(kind=Finding.Kind.KEY_KNOWN)
     if customer is not None:
-        good = good.filter(key__channel__device__customer__tree_id=customer.tree_id)
         reports = reports.filter(account__organization__tree_id=customer.tree_id)
-    outsiders = good.exclude(access.sees(user="user", organization="key__channel__device__organization"))
     known: dict[int, list[ShownKey]] = defaultdict(list)
-    for showing in outsiders.select_related("key__channel__account").order_by("pk"):
+    for showing in (*_known_to_outsiders(_DEVICE, customer), *_known_to_outsiders(_FORMER_DEVICE, customer)):
         known[showing.key.channel_id].append(showing)
     findings.settle(reports.exclude(channel__in=known))
     reported = set(reports.filter(channel__in=known).values_list("channel", flat=True))
@@ -54,3 +53,19 @@ def note_known_keys(customer: Organization | None = None) -> int:
         )
         for showings in new
     )
+
+
+_DEVICE = "key__channel__device"
+_FORMER_DEVICE = "key__channel__rollovers__device"
+"""That of a channel which its device has left and which holds its history: who knows its key still reads that."""
+
+
+def _known_to_outsiders(device: str, customer: Organization | None) -> QuerySet[ShownKey]:
+    """Return the showings of good keys to people who do not see the device, to which that path leads, any more."""
+    good = ShownKey.objects.of_good_keys().filter(**{f"{device}__isnull": False})
+    if device == _FORMER_DEVICE:
+        good = good.filter(key__channel__rollovers__state__in=("moved", "done"))
+    if customer is not None:
+        good = good.filter(**{f"{device}__customer__tree_id": customer.tree_id})
+    outsiders = good.exclude(access.sees(user="user", organization=f"{device}__organization"))
+    return outsiders.select_related("key__channel__account").order_by("pk")

@@ -21,7 +21,7 @@ from channels.chores import Chore
 from channels.models import ChannelKey, Renewal, RenewalPolicy
 from channels.renewal_policy import SPREAD, governed_by
 from devices import renewal_due
-from devices.models import Device, RegistrationKey
+from devices.models import Device, RegistrationKey, RollOver
 from devices.tasks import send
 from orgs import access
 from orgs.models import Membership, Organization, User
@@ -107,7 +107,7 @@ def report(now: datetime) -> int:
     with transaction.atomic():
         _one_at_a_time()
         for policy in RenewalPolicy.objects.filter(report_after=True).select_related("organization"):
-            mails += _report(policy, now)
+            mails += _report(policy, now) + _report_moves(policy, now)
     return mails
 
 
@@ -130,7 +130,23 @@ def _report(policy: RenewalPolicy, now: datetime) -> int:
     return _mail(policy.organization, _("Keys of {organization} have been renewed"), "after", context)
 
 
-def _finished(renewal: Renewal) -> datetime:
+def _report_moves(policy: RenewalPolicy, now: datetime) -> int:
+    """The same about devices that were moved to new channels."""
+    here = RollOver.objects.filter(governed_by(policy, "device__organization"))
+    over = list(here.over().filter(reported_at__isnull=True, finished_at__gte=policy.created_at))
+    if not over or (here.open().exists() and min(_finished(one) for one in over) > now - DAY):
+        return 0
+    RollOver.objects.filter(pk__in=[move.pk for move in over]).update(reported_at=now)
+    moved = [move for move in over if move.new_channel_id is not None]
+    context = {
+        "kept": _named([move.new_channel_id for move in moved if move.new_channel_id and move.keep_old]),
+        "deleted": _named([move.new_channel_id for move in moved if move.new_channel_id and not move.keep_old]),
+        "failed": _named([move.old_channel_id for move in over if move.new_channel_id is None]),
+    }
+    return _mail(policy.organization, _("Devices of {organization} write to new channels"), "moved", context)
+
+
+def _finished(renewal: Renewal | RollOver) -> datetime:
     return renewal.finished_at or renewal.started_at
 
 

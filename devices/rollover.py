@@ -20,7 +20,14 @@ from django.utils.translation import gettext as _
 from channels import findings
 from channels.errors import CannotRenew, RenewalUnderWay
 from channels.models import Channel, ChannelKey, Finding, KeyState, PlatformAccount
-from channels.platforms import BadAccountKey, NoSuchChannel, OutOfReach, PlatformError, RemoteChannel
+from channels.platforms import (
+    BadAccountKey,
+    ChannelLimitReached,
+    NoSuchChannel,
+    OutOfReach,
+    PlatformError,
+    RemoteChannel,
+)
 from channels.renewal import DEFAULT_OVERLAP, LEASE_MARGIN, trouble_of
 from channels.renewal_models import RenewalState
 from devices.latest import feed_of
@@ -157,6 +164,8 @@ def _set_back(rollover: RollOver, account: PlatformAccount, error: PlatformError
     trouble = trouble_of(error)
     if isinstance(error, BadAccountKey):
         account.record_check(PlatformAccount.State.REFUSED)
+    if isinstance(error, ChannelLimitReached):
+        account.record_check(PlatformAccount.State.FULL)
     if rollover.started_at <= timezone.now() - GIVES_UP_AFTER:
         rollover.move_to(RollOverState.FAILED, trouble=trouble)
         return
@@ -166,9 +175,10 @@ def _set_back(rollover: RollOver, account: PlatformAccount, error: PlatformError
 @transaction.atomic
 def _move(rollover: RollOver, account: PlatformAccount, remote: RemoteChannel) -> bool:
     """Give the device the new channel. Return False if somebody else has the lease, or the device another channel."""
+    # The device first: whoever deletes it has its row, too, before those that hang on it.
+    device = Device.objects.select_for_update().filter(pk=rollover.device_id).first()
     if not RollOver.objects.select_for_update().filter(pk=rollover.pk, lease=rollover.lease).exists():
         return False
-    device = Device.objects.select_for_update().filter(pk=rollover.device_id).first()
     old = rollover.old_channel
     if device is None or device.channel_id != old.pk:
         # The device was deleted, or its place was given to another. The next comparison reports the new channel.
@@ -181,6 +191,8 @@ def _move(rollover: RollOver, account: PlatformAccount, remote: RemoteChannel) -
     device.save(update_fields=["channel"])
     now = timezone.now()
     rollover.move_to(RollOverState.MOVED, new_channel=new, trouble="", deadline=now + rollover.overlap)
+    # Of two devices with one serial number, the one that asks next has the only key of the new channel.
+    findings.settle(Finding.objects.filter(channel=old, kind=Finding.Kind.CLONED), by=rollover.by)
     if is_missing:
         _after_missing(old)
         Channel.objects.filter(pk=old.pk).update(left_at=now)
@@ -200,6 +212,8 @@ def _move(rollover: RollOver, account: PlatformAccount, remote: RemoteChannel) -
 def _move_keys(rollover: RollOver, new: Channel, remote: RemoteChannel) -> ChannelKey:
     """Store the new channel's keys; the old write key retires. Return the new one, the next of the same count."""
     written = ChannelKey.objects.writing().filter(channel=rollover.old_channel)
+    # Another process may be taking over a key that was regenerated there: after it, or before it, but not at once.
+    list(written.select_for_update().order_by("pk"))
     versions = list(written.values_list("version", flat=True))
     if (current := written.current().first()) is not None:
         # While it is being retired elsewhere there is a retiring key already; a channel has one.

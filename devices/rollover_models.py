@@ -46,6 +46,10 @@ class RollOverQuerySet(models.QuerySet["RollOver"]):
         """Return those that are not over."""
         return self.filter(state__in=OPEN)
 
+    def over(self) -> Self:
+        """Return those that are done or given up."""
+        return self.exclude(state__in=OPEN)
+
     def to_carry_out(self, at: datetime) -> Self:
         """Return those that wait for their new channel and may be tried now."""
         return self.filter(to_be_tried(at))
@@ -97,6 +101,7 @@ class RollOver(Attempt):
     started_at = models.DateTimeField(_("started"), default=timezone.now)
     deadline = models.DateTimeField(_("the old channel is left at the latest"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    reported_at = models.DateTimeField(_("reported to the managers"), null=True, blank=True)
 
     objects = RollOverQuerySet.as_manager()
 

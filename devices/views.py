@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -16,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
-from channels.platforms import PlatformError
+from channels.platforms import NoSuchChannel, PlatformError
 from channels.reading_keys import read_key_for
 from devices.attention import matters_for
 from devices.feeds import FeedQuery, as_json
@@ -27,7 +26,7 @@ from devices.models import Device, FormerDevice
 from devices.readings import UNIT, as_people_read_it, readings_of
 from devices.snippets import snippets_for
 from orgs import access
-from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note
+from orgs.http import PersonRequest, below_my_devices, breadcrumbs, note
 
 CARDS_A_PAGE = 12
 ROWS_A_PAGE = 50
@@ -80,7 +79,7 @@ def device_list(request: PersonRequest) -> HttpResponse:
         return redirect("pending_devices")
     managed = set(access.managed_organizations(request.user).values_list("pk", flat=True))
     found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now(), is_manager=bool(managed))
-    path: list[Breadcrumb] = [{"label": _("My devices"), "url": reverse("dashboard")}, {"label": _("As a list")}]
+    path = below_my_devices(_("As a list"))
     context = {"found": found, "managed": managed, "columns": _columns(request, found.order), "breadcrumbs": path}
     if managed:
         context["move_form"] = MoveManyForm(user=request.user)
@@ -168,6 +167,9 @@ def feed(request: PersonRequest, pk: int) -> HttpResponse:
         return JsonResponse(_refusal(_("The device has no channel yet.")), status=404, headers=no_store)
     try:
         found = query.ask(device.channel, timezone.now())
+    except NoSuchChannel:
+        message = _("The device’s channel was deleted on the channel platform.")
+        return JsonResponse(_refusal(message), status=404, headers=no_store)
     except PlatformError:
         message = _("The channel platform is out of reach at the moment.")
         return JsonResponse(_refusal(message), status=503, headers=no_store | {"Retry-After": "30"})
@@ -187,6 +189,8 @@ def values(request: PersonRequest, pk: int) -> HttpResponse:
     if device.channel is not None:
         try:
             found = feed_of(device.channel, results=VALUES_SHOWN)
+        except NoSuchChannel:
+            context["is_gone"] = True
         except PlatformError:
             context["out_of_reach"] = True
         else:

@@ -9,7 +9,6 @@ from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,7 +20,7 @@ from devices.forms_admission import DecideForm, ExpectedForm, PolicyForm
 from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs import access
 from orgs.audit import address_of
-from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note, posted
+from orgs.http import PersonRequest, below_my_devices, breadcrumbs, note, posted
 from orgs.models import Organization
 
 ROWS_A_PAGE = 50
@@ -133,16 +132,12 @@ def pending_devices(request: PersonRequest) -> HttpResponse:
     waiting = Paginator(mine.waiting(), ROWS_A_PAGE).get_page(request.GET.get("page"))
     refused = Paginator(mine.refused(), ROWS_A_PAGE).get_page(request.GET.get("refused"))
     with_former([*waiting, *refused])
-    path: list[Breadcrumb] = [
-        {"label": _("My devices"), "url": reverse("dashboard")},
-        {"label": _("Devices at the door")},
-    ]
     context = {
-        "breadcrumbs": path,
         "page": waiting,
         "refused": refused,
         "form": DecideForm(user=request.user),
         "customers": access.managed_organizations(request.user).customers().order_by("name"),
+        "breadcrumbs": below_my_devices(_("At the door")),
     }
     return render(request, "devices/pending_devices.html", context)
 

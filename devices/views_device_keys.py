@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from channels import renewal
 from channels.errors import CannotRenew, IllegalMove
 from channels.keys_used import note_all_uses_of
-from channels.models import ChannelKey, Renewal, ShownKey
+from channels.models import Channel, ChannelKey, Renewal, ShownKey
 from channels.renewal_models import RenewalState
 from devices.forms_keys import OverlapForm
 from devices.models import Device
@@ -45,16 +45,19 @@ def keys(request: PersonRequest, pk: int) -> HttpResponse:
     }
     if device.channel is not None:
         note_all_uses_of(device.channel)
-        context |= _write_keys(request, device) | _read_keys(device)
+        context |= _write_keys(request, device, device.channel) | _read_keys(device)
     return render(request, "devices/device_keys.html", context)
 
 
-def _write_keys(request: PersonRequest, device: Device) -> dict[str, Any]:
-    channel, now = device.channel, timezone.now()
+def _write_keys(request: PersonRequest, device: Device, channel: Channel) -> dict[str, Any]:
+    now = timezone.now()
     policies = Policies.of_customer(device.organization)
-    all_keys = ChannelKey.objects.writing().filter(channel=channel).select_related("created_by").defer("value")
+    # Also those of the channels that it had before: their versions count on.
+    line = Channel.objects.of_lines([channel.line])
+    all_keys = ChannelKey.objects.writing().filter(channel__in=line).select_related("created_by", "channel")
+    all_keys = all_keys.defer("value")
     page = Paginator(all_keys.order_by("-version", "-pk"), KEYS_A_PAGE).get_page(request.GET.get("page"))
-    renewals = Renewal.objects.filter(channel=channel).select_related("new_key", "by")
+    renewals = Renewal.objects.filter(channel__in=line).select_related("new_key", "by")
     renewals = renewals.defer("new_key__value").order_by("-started_at", "-pk")
     of_these = list(renewals.filter(old_key__in=[key.pk for key in page]))
     newest = list(renewals[:3])
@@ -62,9 +65,9 @@ def _write_keys(request: PersonRequest, device: Device) -> dict[str, Any]:
     return {
         "page": page,
         "lines": lines_of(page, {one.old_key_id: one for one in reversed(of_these)}),
-        "story": story_of(device, good, newest, policies, now),
+        "story": story_of(device, good, newest, device.rollovers.open().first(), policies, now),
         "policy": policies.at(device.organization),
-        "can_rotate": device.channel is not None and device.channel.account.on_platform.can_rotate_write_keys,
+        "can_rotate": channel.account.on_platform.can_rotate_write_keys,
         "may_renew": not any(one.state in (RenewalState.STARTED, RenewalState.OVERLAP) for one in newest),
         "overlapping": next((one for one in newest if one.state == RenewalState.OVERLAP), None),
     }

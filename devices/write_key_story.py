@@ -10,11 +10,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels.models import ChannelKey, KeyState, Renewal
+from channels.attempts import Attempt
+from channels.models import ChannelKey, KeyState, Renewal, RenewalPolicy
 from channels.renewal_models import RenewalState
-from devices.models import Device
+from devices.models import Device, RollOver
 from devices.renewal_due import write_key_due_at
 from devices.renewal_policies import Policies
+from devices.rollover_models import RollOverState
 from devices.spans import day, day_and_time
 
 AHEAD = "next"
@@ -47,14 +49,22 @@ class KeyLine:
 
 
 def story_of(
-    device: Device, keys: Iterable[ChannelKey], renewals: Iterable[Renewal], policies: Policies, now: datetime
+    device: Device,
+    keys: Iterable[ChannelKey],
+    renewals: Iterable[Renewal],
+    moving: RollOver | None,
+    policies: Policies,
+    now: datetime,
 ) -> Story:
     """Return how it stands with the write key of `device`, and what happens next.
 
-    `keys` are its good write keys, `renewals` the newest renewals of its channel, newest first.
+    `keys` are its good write keys, `renewals` the newest renewals of its channel, newest first, and `moving` is its
+    move to a new channel, while there is one.
     """
     if device.channel is None:
         return Story("wait", gettext_lazy("No channel yet"), [_("The device has no channel yet, and so no keys.")])
+    if moving is not None:
+        return story_of_move(device, moving)
     renewals = list(renewals)
     urgent = next((one for one in renewals if one.urgent and one.state == RenewalState.STARTED), None)
     running = next((one for one in renewals if one.state == RenewalState.OVERLAP), None)
@@ -94,7 +104,22 @@ def _waiting(renewal: Renewal) -> Story:
     return Story(kind, gettext_lazy("Being renewed"), [said, *_trouble(renewal)], is_moving=True)
 
 
-def _trouble(renewal: Renewal) -> list[str]:
+def story_of_move(device: Device, moving: RollOver) -> Story:
+    """Return how it stands with the device's move to a new channel."""
+    if moving.state == RollOverState.STARTED:
+        said = _("“{device}” is to move to a new channel. Until that is there it writes to the one that it has.")
+        kind = "warn" if moving.trouble else "wait"
+        return Story(kind, gettext_lazy("New channel"), [said.format(device=device), *_trouble(moving)], is_moving=True)
+    said = _(
+        "“{device}” has a new channel with a new write key, and hears of it when it asks next. Until then the old "
+        "channel takes what it measures, until {until} at most."
+    )
+    until = day_and_time(moving.deadline) if moving.deadline else ""
+    sentences = [said.format(device=device, until=until), *_trouble(moving)]
+    return Story("wait", gettext_lazy("Moves to a new channel"), sentences, is_moving=True)
+
+
+def _trouble(renewal: Attempt) -> list[str]:
     said = [renewal.get_trouble_display()] if renewal.trouble else []
     if renewal.next_try_at:
         said.append(_("The next try is at {moment}.").format(moment=day_and_time(renewal.next_try_at)))
@@ -147,12 +172,20 @@ def next_renewal(device: Device, key: ChannelKey, policies: Policies, now: datet
     if policy is None or due is None:
         return _("Nothing renews it by itself: no policy says so.")
     if not device.channel or not device.channel.account.on_platform.can_rotate_write_keys:
-        return _("The policy wants it renewed by {day}; managers are reminded by mail.").format(day=day(due))
+        return _by_hand_or_moved(policy, due)
     if policies.pause_at(device.organization):
         return _("It was to be renewed about {day}, but renewals are paused.").format(day=day(due))
     if due <= now:
         return _("It is due now and is renewed by itself, outside of the policy's quiet hours.")
     return _("It is renewed by itself about {day}, as the policy says.").format(day=day(due))
+
+
+def _by_hand_or_moved(policy: RenewalPolicy, due: datetime) -> str:
+    if policy.instead == RenewalPolicy.Instead.REPLACE:
+        said = _("About {day} the device moves to a new channel with a new key by itself, as the policy says.")
+    else:
+        said = _("The policy wants it renewed by {day}; managers are reminded by mail.")
+    return said.format(day=day(due))
 
 
 def lines_of(keys: Iterable[ChannelKey], ended_by: Mapping[int, Renewal]) -> list[KeyLine]:

@@ -68,6 +68,7 @@ WORDS: dict[str, str | Promise] = {
     "invitation.withdrawn": _("The invitation {about} was withdrawn."),
     "membership.changed": _("The place {about} was changed."),
     "membership.ended": _("The place {about} was ended."),
+    "membership.left": _("The place {about} was given up."),
     "membership.moved": _("The place {about} was moved here from {before}."),
     "membership.restored": _("The place {about} was given back."),
     # Organizations

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypedDict
 
 from django.db.models import Model
 from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
 from orgs import access, audit
@@ -37,6 +40,11 @@ def breadcrumbs(user: User, organization: Organization, *further: HasPage | Brea
     return [_breadcrumb(step) for step in (*access.visible_path(user, organization), *further)]
 
 
+def below_my_devices(page: str) -> list[Breadcrumb]:
+    """Return the path to a page of devices that lie in several organizations."""
+    return [{"label": _("My devices"), "url": reverse("dashboard")}, {"label": page}]
+
+
 def _breadcrumb(step: HasPage | Breadcrumb | str) -> Breadcrumb:
     if isinstance(step, str):
         return {"label": step}
@@ -54,3 +62,9 @@ def note(
     """Store in the audit that the person of this request did `action` to `about`; see `orgs.audit.record`."""
     address = audit.address_of(request)
     audit.record(action, by=request.user, about=about, organization=organization, address=address, **details)
+
+
+def note_own(request: PersonRequest, action: str, **details: audit.Plain | Sequence[audit.Plain]) -> None:
+    """Store in the audit that the person of this request did `action` to their own account."""
+    address = audit.address_of(request)
+    audit.record(action, by=request.user, about=request.user, organization=None, address=address, **details)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager
-from orgs.models import Membership, Organization
+from orgs.models import Membership, MembershipQuerySet, Organization, User
 from orgs.tree import lock_tree_of
 
 
@@ -75,14 +76,22 @@ def require_unchanged(membership: Membership) -> None:
         )
 
 
-def _require_a_manager(touched: Organization) -> None:
-    if not touched.is_customer:
-        return
+def customers_left_alone_by(user: User) -> list[Organization]:
+    """Return the customers that would have no manager left if this person went."""
+    lasting = _lasting_managers().filter(organization=OuterRef("pk"))
+    customers = Organization.objects.get_queryset().customers().filter(memberships__user=user)
+    return list(customers.filter(~Exists(lasting.exclude(user=user))).order_by("name", "pk"))
+
+
+def _lasting_managers() -> MembershipQuerySet:
     # One whose place runs out does not count: nobody could prolong it afterwards.
-    lasting = Membership.objects.filter(
-        organization=touched, relation=Membership.Relation.MANAGER, valid_until__isnull=True, user__is_active=True
+    return Membership.objects.filter(
+        relation=Membership.Relation.MANAGER, valid_until__isnull=True, user__is_active=True
     )
-    if not lasting.exists():
+
+
+def _require_a_manager(touched: Organization) -> None:
+    if touched.is_customer and not _lasting_managers().filter(organization=touched).exists():
         raise LastManager(
             _("{name} would have no manager left. Make somebody else a manager first.").format(name=touched.name)
         )

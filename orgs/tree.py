@@ -9,6 +9,7 @@ first customer and the millionth.
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import ProtectedError, RestrictedError
 from django.utils.translation import gettext as _
 
 from orgs.errors import CannotMove, NotEmpty
@@ -74,6 +75,18 @@ def delete(organization: Organization) -> None:
     if not doomed.is_leaf_node() or doomed.memberships.exists():
         raise NotEmpty(_("There are still organizations or people in {name}.").format(name=doomed.name))
     doomed.delete()
+
+
+@transaction.atomic
+def delete_customer(customer: Organization) -> None:
+    """Delete a customer with all its organizations, which nobody and nothing is in any more. Raises NotEmpty."""
+    lock_tree_of(customer)
+    whole = Organization.objects.filter(tree_id=customer.tree_id)
+    try:
+        for level in sorted(set(whole.values_list("level", flat=True)), reverse=True):
+            whole.filter(level=level).delete()
+    except (ProtectedError, RestrictedError):
+        raise NotEmpty(_("There is still something in {name}.").format(name=customer.name)) from None
 
 
 def lock_tree_of(organization: Organization) -> None:

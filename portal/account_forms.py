@@ -19,6 +19,8 @@ _REGIONS = frozenset(
     ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 )
 Choices = list[tuple[str, Any]]
+BROWSER = "browser"
+"""The choice that stands for no choice: as the browser says."""
 
 
 @cache
@@ -46,20 +48,20 @@ class ProfileForm(EditForm):
     )
     language = forms.ChoiceField(
         label=gettext_lazy("Language"),
-        required=False,
         help_text=gettext_lazy("For pages and for mail to you."),
     )
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"),
-        required=False,
         help_text=gettext_lazy("All times are said in it, also those of charts."),
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, user: User) -> None:
-        super().__init__(data, current={name: getattr(user, name) for name in self.base_fields if name != "seen"})
-        self._offer("language", [("", _("Like my browser")), *settings.LANGUAGES])
+        names = {"given_name": user.given_name, "family_name": user.family_name}
+        reads = {"language": user.language or BROWSER, "time_zone": user.time_zone or BROWSER}
+        super().__init__(data, current=names | reads)
+        self._offer("language", [(BROWSER, _("Like my browser")), *settings.LANGUAGES])
         browsers = user.seen_time_zone or settings.TIME_ZONE
-        self._offer("time_zone", [("", _("Like my browser ({zone})").format(zone=browsers)), *zones()])
+        self._offer("time_zone", [(BROWSER, _("Like my browser ({zone})").format(zone=browsers)), *zones()])
 
     def _offer(self, name: str, choices: Choices) -> None:
         field = self.fields[name]
@@ -69,4 +71,8 @@ class ProfileForm(EditForm):
     @property
     def changed(self) -> list[str]:
         """The names of the fields that are to be other than they were."""
-        return [name for name, value in self.values.items() if value != self.current[name]]
+        return [name for name, value in super().values.items() if value != self.current[name]]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {name: "" if value == BROWSER else value for name, value in super().values.items()}

@@ -59,6 +59,12 @@ SETTINGS: tuple[Setting, ...] = (
         "DATABASE_URL", "str", "sqlite:///var/db.sqlite3", "`sqlite:///FILE` or `postgres://USER:PASSWORD@HOST/NAME`."
     ),
     Setting(
+        "TAKE_OUT_FOLDER",
+        "str",
+        "var/take-outs",
+        "Where files with people's data lie until they are fetched, a day at most. Shared by portal and worker.",
+    ),
+    Setting(
         "CACHE_URL",
         "str",
         "locmem://",
@@ -71,6 +77,12 @@ SETTINGS: tuple[Setting, ...] = (
         "`outbox:` shows mail on the page /outbox/ (development only), else `smtp://USER:PASSWORD@HOST:587/?tls=True`.",
     ),
     Setting("DEFAULT_FROM_EMAIL", "str", "Smart Widgets <keys@localhost>", "Sender of the portal's mail."),
+    Setting(
+        "TRUSTED_PROXY_COUNT",
+        "int",
+        0,
+        "How many proxies in front add to X-Forwarded-For: limits of tries and the audit then know who is behind them.",
+    ),
     Setting(
         "STATIC_ROOT",
         "str",

@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal import views, views_account
+from portal import views, views_account, views_data
 
 urlpatterns = [
     path("", include("portal.device_urls")),
@@ -21,6 +21,9 @@ urlpatterns = [
     path("account/shown/", views_account.shown, name="shown_to_me"),
     path("account/log-ins/", views_account.log_ins, name="log_ins"),
     path("account/log-ins/<int:pk>/end/", views_account.log_in_end, name="log_in_end"),
+    path("account/data/", views_data.my_data, name="my_data"),
+    path("account/data/<int:pk>/", views_data.fetch, name="take_out"),
+    path("account/close/", views_data.close, name="account_close"),
     path("language/", views_account.set_language, name="set_language"),
     path("outbox/", views.outbox, name="outbox"),
     path("components/", views.components, name="components"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
@@ -18,8 +16,7 @@ from django.utils.translation import ngettext
 from django.views import i18n
 from django.views.decorators.http import require_http_methods, require_safe
 
-from orgs import audit
-from orgs.http import PersonRequest, posted
+from orgs.http import PersonRequest, note_own, posted
 from orgs.models import Membership
 from orgs.readers import as_read_by, spoken
 from portal.account_forms import ProfileForm
@@ -63,7 +60,7 @@ def _saved(request: PersonRequest, form: ProfileForm) -> HttpResponse:
     with transaction.atomic():
         person.introduce(**form.values)
         if form.changed:
-            _note(request, "account.changed", fields=form.changed)
+            note_own(request, "account.changed", fields=form.changed)
     with as_read_by(person):
         messages.success(request, _("Your account is saved."))
     response = redirect("my_account")
@@ -71,11 +68,6 @@ def _saved(request: PersonRequest, form: ProfileForm) -> HttpResponse:
         # Otherwise what was once chosen in this browser would go on being its language.
         response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
     return response
-
-
-def _note(request: PersonRequest, action: str, **details: Any) -> None:
-    address = audit.address_of(request)
-    audit.record(action, by=request.user, organization=None, about=request.user, address=address, **details)
 
 
 def _log_ins(request: PersonRequest) -> list[LogIn]:
@@ -98,7 +90,7 @@ def log_ins(request: PersonRequest) -> HttpResponse:
         with transaction.atomic():
             count = others.end()
             if count:
-                _note(request, "log_in.ended", count=count)
+                note_own(request, "log_in.ended", count=count)
         said = ngettext("{count} other log-in has ended.", "{count} other log-ins have ended.", count)
         messages.success(request, said.format(count=count) if count else _("You are logged in nowhere else."))
         return redirect("log_ins")
@@ -112,6 +104,6 @@ def log_in_end(request: PersonRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         with transaction.atomic():
             LogIn.objects.filter(pk=ended.pk).end()
-            _note(request, "log_in.ended", count=1, browser=ended.user_agent)
+            note_own(request, "log_in.ended", count=1, browser=ended.user_agent)
         messages.success(request, _("That log-in has ended: its next click asks for the password."))
     return redirect("log_ins")

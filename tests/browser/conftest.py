@@ -92,7 +92,9 @@ def somebody(chromium: Browser, portal: Portal, request: pytest.FixtureRequest) 
     test = request.node.originalname.removeprefix("test_")
     with ExitStack() as stack:
 
-        def sit_down(name: str, *, phone: bool = False, dark: bool = False, javascript: bool = True) -> Person:
+        def sit_down(
+            name: str, *, phone: bool = False, dark: bool = False, javascript: bool = True, time_zone: str = "UTC"
+        ) -> Person:
             context = chromium.new_context(
                 base_url=portal.url,
                 viewport={"width": 390, "height": 844} if phone else {"width": 1280, "height": 900},
@@ -101,6 +103,7 @@ def somebody(chromium: Browser, portal: Portal, request: pytest.FixtureRequest) 
                 has_touch=phone,
                 color_scheme="dark" if dark else "light",
                 java_script_enabled=javascript,
+                timezone_id=time_zone,
                 permissions=["clipboard-read", "clipboard-write"],
             )
             stack.callback(context.close)

@@ -23,10 +23,12 @@ from channels.platforms import BadAccountKey, OutOfReach
 from channels.reading_keys import read_key_for
 from channels.sync import Synced, sync
 from channels.sync_run import EVERY, sync_due
+from devices.management.commands.worker import enqueue_due
 from devices.models import Device
 from devices.read_rights import note_known_keys
 from orgs.audit import AuditEntry
 from orgs.models import Membership
+from tests.background import do_background_work
 from tests.channels.renewing import current, writes
 from tests.conftest import Cast
 from tests.factories import DeviceFactory, PlatformAccountFactory
@@ -327,6 +329,14 @@ def test_a_platform_that_is_away_is_asked_once_a_run_and_others_go_on(simpsons: 
     # The one that was tried waits for its turn; another one tells soon whether the platform is back.
     assert PlatformAccount.objects.to_sync(now + timedelta(minutes=1)).count() == 2
     assert not PlatformAccount.objects.filter(state=PlatformAccount.State.REFUSED).exists()
+
+
+def test_the_worker_has_it_done_every_so_often(in_process: PlatformAccount, simpsons: Cast) -> None:
+    Embedded().rotate_write_key(in_process.key, simpsons.kitchen.channel.number, overlap=NOW_GONE)
+    assert enqueue_due({"sync": timedelta(seconds=30)}) == ["sync"]
+    assert enqueue_due({"sync": timedelta(seconds=30)}) == []
+    do_background_work()
+    assert current(simpsons.kitchen.channel).version == 2
 
 
 def test_the_command_says_what_it_found_and_takes_one_customer(

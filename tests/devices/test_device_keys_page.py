@@ -17,14 +17,14 @@ from channels.platforms import OutOfReach
 from channels.reading_keys import read_key_for
 from channels.renewal_models import RenewalState
 from devices import renewal_run
-from devices.models import RegistrationKey
+from devices.models import RegistrationKey, RollOver
 from orgs.audit import AuditEntry
 from tests.background import do_background_work
 from tests.channels.renewing import current, writes
 from tests.conftest import Cast
 from tests.devices.measuring import measure
 from tests.devices.test_registration_address import ask
-from tests.factories import RegistrationKeyFactory
+from tests.factories import RegistrationKeyFactory, give_channel
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -216,6 +216,26 @@ def test_where_keys_cannot_be_renewed_from_here_the_page_says_how(simpsons: Cast
     assert not Renewal.objects.exists()
 
 
+def test_a_move_to_a_new_channel_is_said_while_it_goes_on(simpsons: Cast, as_homer: Client, channel: Channel) -> None:
+    old = RollOver.objects.create(device=simpsons.kitchen, old_channel=channel, overlap=DAY, deadline=NOON + DAY)
+    assert "is to move to a new channel" in keys_page(as_homer, simpsons)
+    new = give_channel(simpsons.kitchen)
+    Channel.objects.filter(pk=new.pk).update(first=channel)
+    ChannelKey.objects.writing().filter(channel=new).update(version=2)
+    RollOver.objects.filter(pk=old.pk).update(state="moved", new_channel=new)
+    html = keys_page(as_homer, simpsons)
+    assert "hears of it when it asks next" in html
+    assert "until 2 June 2026, 12:00 at most" in html
+    assert "Write key 1" in html, "the keys of the channel that it had before stay on the timeline"
+    assert f"channel {channel.number}" in html
+
+
+def test_a_policy_that_moves_devices_says_so(simpsons: Cast, as_homer: Client) -> None:
+    RenewalPolicy.objects.create(organization=simpsons.home, write_every=30, instead=RenewalPolicy.Instead.REPLACE)
+    PlatformAccount.objects.update(platform="thingspeak")
+    assert "moves to a new channel with a new key by itself" in keys_page(as_homer, simpsons)
+
+
 def test_a_device_without_a_channel_has_no_keys_yet(simpsons: Cast, as_homer: Client) -> None:
     simpsons.kitchen.channel = None
     simpsons.kitchen.save()
@@ -271,5 +291,5 @@ def test_it_takes_a_fixed_number_of_queries(
         read_key_for(person, channel)
     measure(simpsons.kitchen, "20")
     keys_page(as_homer, simpsons)
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         keys_page(as_homer, simpsons)

@@ -135,9 +135,9 @@ def test_it_takes_a_fixed_number_of_queries(
         renewal.start(device.channel, by=simpsons.homer)
         program_keys.add(channel, note=f"Program {n}", by=simpsons.homer)
     record("device.renamed", by=simpsons.homer, organization=simpsons.home, about=simpsons.kitchen, before="hall")
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         as_homer.get(of(simpsons.home))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         as_homer.get(f"/devices/{simpsons.kitchen.pk}/events/")
 
 

@@ -24,7 +24,7 @@ from tests.background import do_background_work
 from tests.channels.renewing import current, writes
 from tests.conftest import Cast
 from tests.devices.measuring import measure
-from tests.devices.test_registration_address import ask
+from tests.devices.test_registration_address import ask, opened
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, RegistrationKeyFactory, give_channel
 from tests.parallel import all_at_once
 
@@ -125,7 +125,7 @@ def test_the_timeline_takes_a_fixed_number_of_queries(
         if n < 20:
             RegistrationKeyFactory(organization=simpsons.home)
     renewal.renew(channels(simpsons)[0], by=None)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         page(as_homer, simpsons)
 
 
@@ -235,6 +235,19 @@ def test_what_takes_longer_than_a_person_waits_is_done_by_the_worker(simpsons: C
     assert "The keys of 0 of 2 devices are dead." in html
     do_background_work()
     assert "The keys of 2 of 2 devices are dead." in words(page(as_homer, simpsons, "renewal"))
+
+
+def test_a_device_that_asks_before_its_turn_has_its_key_revoked_then(simpsons: Cast) -> None:
+    key = RegistrationKeyFactory(organization=simpsons.home)
+    kitchen = channels(simpsons)[0]
+    old = current(kitchen)
+    with patch.object(renewal_all, "AT_ONCE_WITHIN", 0.0):
+        renewal_all.revoke_all(simpsons.home, by=simpsons.homer)
+    assert writes(old)
+    payload = opened(ask(simpsons.kitchen.serial, key.lookup), key)
+    assert not writes(old)
+    assert writes(payload.write_key)
+    assert payload.write_key == current(kitchen).value
 
 
 def test_a_platform_that_is_away_is_asked_once_in_an_emergency(simpsons: Cast) -> None:

@@ -115,7 +115,7 @@ def test_the_page_takes_a_fixed_number_of_queries(
             MembershipFactory(organization=simpsons.household)
             RegistrationKeyFactory(organization=simpsons.household)
             invitations.invite(organization=simpsons.household, email=f"{n}@example.net", by=simpsons.homer)
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         as_homer.get(at(simpsons.household))
 
 

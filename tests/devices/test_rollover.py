@@ -10,8 +10,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.utils import timezone
 
 from channels.embedded import Embedded
@@ -22,14 +22,15 @@ from channels.platforms import OutOfReach
 from channels.sync import Synced, sync
 from channels.thingspeak import ThingSpeak
 from devices import renewal_run, rollover
-from devices.feeds import FeedQuery
-from devices.latest import APART, feed_of, last_values
+from devices.latest import feed_of
 from devices.models import Device, RollOver
 from devices.rollover_models import OPEN, ROLLOVER_MOVES, RollOverState
 from orgs.audit import AuditEntry
+from tests.background import do_background_work
 from tests.channels.renewing import ProcessDied, current, writes
 from tests.conftest import Cast
 from tests.devices.measuring import measure
+from tests.devices.rolling_over import acknowledge, again
 from tests.devices.test_registration_address import ask
 from tests.factories import RegistrationKeyFactory
 from tests.parallel import all_at_once
@@ -49,10 +50,6 @@ def kitchen(account: PlatformAccount, simpsons: Cast) -> Device:
     return again(simpsons.kitchen)
 
 
-def again(device: Device) -> Device:
-    return Device.objects.select_related("organization", "channel__account").get(pk=device.pk)
-
-
 def ends_of(method: str) -> Any:
     """Let the platform do it, and the process die before it hears of that."""
     original = getattr(ThingSpeak, method)
@@ -66,10 +63,6 @@ def ends_of(method: str) -> Any:
 
 def numbers_there(account: PlatformAccount) -> set[int]:
     return {channel.number for channel in Embedded().list_channels(account.key)}
-
-
-def acknowledge(device: Device) -> None:
-    ChannelKey.objects.filter(pk=current(again(device).channel).pk).update(acknowledged_at=timezone.now())
 
 
 def test_the_device_gets_another_channel_and_its_keys_go_on_counting(kitchen: Device, simpsons: Cast) -> None:
@@ -97,38 +90,6 @@ def test_the_envelope_and_its_tag_change(kitchen: Device, simpsons: Cast) -> Non
     assert after.status_code == 200
     assert after["ETag"] != before["ETag"]
     assert ask(kitchen.serial, key.lookup, **{"If-None-Match": after["ETag"]}).status_code == 304
-
-
-def test_the_history_stays_on_the_same_chart(kitchen: Device, simpsons: Cast) -> None:
-    start = timezone.now().replace(microsecond=0) - timedelta(hours=1)
-    for minute, value in enumerate(["1", "2", "3"]):
-        measure(kitchen, value, start + timedelta(minutes=minute))
-    before = [entry.entry_id for entry in feed_of(kitchen.channel, results=60).entries]
-    rollover.start(kitchen, by=simpsons.homer, keep_old=True)
-    moved = again(kitchen)
-    assert last_values([moved]).entries[moved.pk].values[1] == "3", "the old channel's, until there is a newer one"
-    for minute, value in enumerate(["4", "5"], start=3):
-        measure(moved, value, start + timedelta(minutes=minute))
-    feed = feed_of(moved.channel, results=60)
-    assert [entry.values[1] for entry in feed.entries] == ["1", "2", "3", "4", "5"]
-    assert [entry.values[1] for entry in feed_of(moved.channel, results=3).entries] == ["3", "4", "5"]
-    ids = [entry.entry_id for entry in feed.entries]
-    assert ids == sorted(set(ids)), "a chart asks for what comes after the last one that it has"
-    assert ids[:3] == before
-    assert last_values([moved]).entries[moved.pk].values[1] == "5"
-    since = FeedQuery.read({"results": "60", "start_entry_id": str(before[-1] + 1)})
-    assert since.since == before[-1] + 1
-    assert FeedQuery.read({"start_entry_id": str(APART + 2)}).since == APART + 2
-
-
-def test_marge_sees_one_chart(kitchen: Device, simpsons: Cast, as_marge: Client) -> None:
-    now = timezone.now().replace(microsecond=0)
-    measure(kitchen, "20", now - timedelta(minutes=2))
-    rollover.start(kitchen, by=simpsons.homer, keep_old=True)
-    measure(again(kitchen), "21", now - timedelta(minutes=1))
-    shown = as_marge.get(f"/devices/{kitchen.pk}/feed.json").json()
-    assert [entry["field1"] for entry in shown["feeds"]] == ["20", "21"]
-    assert "20" in as_marge.get(f"/devices/{kitchen.pk}/values/").content.decode()
 
 
 def test_the_old_channel_is_left_when_the_device_has_the_new_one(kitchen: Device, simpsons: Cast) -> None:
@@ -167,42 +128,6 @@ def test_a_device_that_stays_away_does_not_hold_it_up_for_ever(kitchen: Device, 
     time_machine.shift(timedelta(seconds=1))
     assert rollover.carry_on().left == 1
     assert old.number not in numbers_there(old.account)
-
-
-def test_a_kept_channel_is_deleted_later_by_choice(kitchen: Device, simpsons: Cast) -> None:
-    old = kitchen.channel
-    now = timezone.now().replace(microsecond=0)
-    measure(kitchen, "20", now - timedelta(minutes=2))
-    rollover.start(kitchen, by=simpsons.homer, keep_old=True)
-    measure(again(kitchen), "21", now - timedelta(minutes=1))
-    old.refresh_from_db()
-    with pytest.raises(CannotRenew):
-        rollover.delete_old(old, device=kitchen, by=simpsons.homer)
-    acknowledge(kitchen)
-    rollover.carry_on()
-    old = Channel.objects.select_related("account").get(pk=old.pk)
-    assert old.number in numbers_there(old.account)
-    rollover.delete_old(old, device=kitchen, by=simpsons.homer)
-    assert old.number not in numbers_there(old.account)
-    assert [entry.values[1] for entry in feed_of(again(kitchen).channel, results=60).entries] == ["21"]
-    assert sync(old.account).is_nothing
-
-
-def test_what_somebody_writes_into_a_channel_that_was_left_is_not_shown(
-    kitchen: Device, simpsons: Cast, time_machine
-) -> None:
-    """A key that others know cannot be ended in a channel that is kept."""
-    time_machine.move_to(timezone.now(), tick=False)
-    leaked = current(kitchen.channel).value
-    measure(kitchen, "20")
-    rollover.start(kitchen, by=simpsons.homer, keep_old=True)
-    acknowledge(kitchen)
-    rollover.carry_on()
-    time_machine.shift(timedelta(days=2))
-    measure(again(kitchen), "21")
-    assert Client().post("/update", {"api_key": leaked, "field1": "99"}).content != b"0"
-    assert [entry.values[1] for entry in feed_of(again(kitchen).channel, results=60).entries] == ["20", "21"]
-    assert last_values([again(kitchen)]).entries[kitchen.pk].values[1] == "21"
 
 
 def test_a_lost_answer_is_adopted_and_never_doubled(kitchen: Device, simpsons: Cast, time_machine) -> None:
@@ -337,6 +262,20 @@ def test_a_policy_moves_devices_where_keys_cannot_be_renewed(kitchen: Device, si
     assert (going.by, going.keep_old, going.overlap) == (None, False, policy.overlap)
     assert current(again(kitchen).channel).origin == ChannelKey.Origin.BY_POLICY
     assert renewal_run.run().started == 0
+
+
+def test_managers_are_told_what_became_of_it(kitchen: Device, simpsons: Cast, mailoutbox: list[EmailMessage]) -> None:
+    RenewalPolicy.objects.create(organization=simpsons.home, created_at=timezone.now() - timedelta(days=1))
+    rollover.start(kitchen, by=simpsons.homer, keep_old=True)
+    assert renewal_run.run().mails == 0, "it is not over yet"
+    acknowledge(kitchen)
+    assert renewal_run.run().mails == 1
+    assert renewal_run.run().mails == 0
+    do_background_work()
+    (mail,) = mailoutbox
+    assert (mail.to, mail.subject) == (["homer@example.net"], "Devices of The Simpsons write to new channels")
+    assert "The old one is kept" in mail.body
+    assert "kitchen" in mail.body
 
 
 def test_by_a_policy_that_reminds_nothing_is_moved(kitchen: Device, simpsons: Cast) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 
 from channels.models import ChannelKey, RenewalPolicy
 from channels.reading_keys import read_key_for
-from devices.models import Device
+from devices.models import Device, RegistrationPolicy
 from orgs import tree
 from orgs.models import Membership, Organization, User
 from tests.conftest import MANAGER, Cast
@@ -158,12 +158,23 @@ def test_the_rules_that_hold_say_where_they_come_from(simpsons: Cast, as_homer: 
     RenewalPolicy.objects.create(organization=simpsons.home, write_every=30)
     said = text(as_homer.get(at(simpsons.household)))
     assert "By the policy of The Simpsons, above it." in said
-    assert "Write keys every 30 days." in said
+    assert "Write keys are renewed every 30 days" in said
     assert "By a policy of its own" in text(as_homer.get(at(simpsons.home)))
-    RenewalPolicy.objects.create(organization=simpsons.household, read_every=1)
+    RenewalPolicy.objects.create(organization=simpsons.household, read_every=7)
     said = text(as_homer.get(at(simpsons.household)))
-    assert "Read keys of people every day." in said
+    assert "People&#x27;s read keys are renewed every 7 days." in said
     assert "every 30 days" not in said
+
+
+def test_what_happens_to_new_devices_is_said_on_every_organization_and_changed_on_the_customer(
+    simpsons: Cast, as_homer: Client
+) -> None:
+    RegistrationPolicy.of(simpsons.home).change("approved")
+    for place, changes in ((simpsons.home, True), (simpsons.household, False)):
+        answer = as_homer.get(at(place))
+        assert "They wait until a manager lets them in." in text(answer)
+        (link,) = [rule.url for rule in answer.context["rules"] if "wait" in rule.sentences[0]]
+        assert bool(link) == changes
 
 
 def test_a_pause_above_holds_below_whatever_the_own_policy_says(simpsons: Cast, as_homer: Client) -> None:

@@ -6,6 +6,7 @@ import base64
 import re
 import secrets
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from channels.platform.models import Channel as PlatformChannel
 from channels.tasks import check_account
 from devices.envelope import RegistrationKeyText
 from devices.models import (
+    Closure,
     Device,
     DeviceContact,
     ExpectedDevice,
@@ -39,23 +41,26 @@ from devices.models import (
     PendingDevice,
     RegistrationKey,
     RegistrationPolicy,
+    RollOver,
 )
 from devices.tasks import send
 from orgs import invitations
 from orgs.audit import record
 from orgs.models import AuditEntry, Invitation, Membership, Organization, TreeNumber, User
-from portal.models import OutboxMessage
+from portal.log_ins import LogIn
+from portal.models import OutboxMessage, TakeOut
 from tests.conftest import Cast
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
 
 SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
     PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalPolicy, Chore, RegistrationKey, Device,
-    DeviceContact, RegistrationPolicy, PendingDevice, ExpectedDevice, FormerDevice, Account, PlatformChannel, ApiKey,
+    DeviceContact, RegistrationPolicy, PendingDevice, ExpectedDevice, FormerDevice, RollOver, Closure,
+    Account, PlatformChannel, ApiKey,
 ]  # fmt: skip
 MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
-NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, ShownKey]
+NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, ShownKey, LogIn, TakeOut]
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -101,6 +106,8 @@ def _household(customer: Organization) -> None:
         channel=device.channel,
         settled_by=member.user,
     )
+    RollOver.objects.create(device=device, old_channel=device.channel, by=member.user, overlap=timedelta(days=7))
+    Closure.objects.get_or_create(customer=customer, defaults={"begun_by": member.user.email})
     RegistrationPolicy.objects.update_or_create(customer=customer, defaults={"admits": "approved"})
     at_the_door = {"customer": customer, "organization": member.organization, "serial": f"door-{member.pk}"}
     PendingDevice.objects.create(

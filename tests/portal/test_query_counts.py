@@ -21,7 +21,7 @@ from tests.conftest import Cast
 from tests.factories import RegistrationKeyFactory
 
 MOST_QUERIES = {
-    "/devices/": 24,
+    "/devices/": 32,
     "/devices/live/": 8,
     "/devices/list/": 12,
     "/devices/list/?q=room": 12,
@@ -29,10 +29,16 @@ MOST_QUERIES = {
     "/devices/list/?order=-value": 12,
     "/devices/list/?organization={household}": 12,
     "/devices/list/?page=2": 12,
-    "/devices/{kitchen}/": 14,
+    "/devices/{kitchen}/": 20,
+    "/devices/{kitchen}/people/": 16,
+    "/people/": 9,
+    "/people/?q=tenant&ends=soon&organization={household}": 10,
+    "/people/invited/": 6,
+    "/people/{homer}/": 13,
+    "/memberships/{place}/remove/": 12,
     "/organizations/": 8,
-    "/organizations/{home}/": 22,
-    "/organizations/{household}/": 22,
+    "/organizations/{home}/": 30,
+    "/organizations/{household}/": 30,
     "/registration-keys/{key}/": 14,
     "/devices/{kitchen}/keys/": 18,
     "/organizations/{home}/keys/": 12,
@@ -55,6 +61,8 @@ def numbers(simpsons: Cast) -> dict[str, int]:
         "household": simpsons.household.pk,
         "kitchen": simpsons.kitchen.pk,
         "key": key.pk,
+        "homer": simpsons.homer.pk,
+        "place": simpsons.marge.memberships.get().pk,
     }
 
 

@@ -13,14 +13,17 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from channels import program_keys
-from channels.models import ChannelKey
+from channels.models import Channel, ChannelKey, Finding, PlatformAccount
 from channels.reading_keys import read_key_for
 from devices.models import RegistrationKey
 from orgs import invitations
 from orgs.models import Invitation, Membership, User
+from portal import take_outs
 from portal.log_ins import LogIn
+from portal.take_outs import TakeOut
 from tests.conftest import Cast
 from tests.factories import MembershipFactory, RegistrationKeyFactory
 
@@ -42,6 +45,10 @@ class Scene:
     invitation: Invitation
     bart_place: Membership
     log_in: LogIn
+    clone: Finding
+    foreign: Finding
+    old_channel: Channel
+    take_out: TakeOut
 
     def address(self, template: str) -> str:
         cast = self.cast
@@ -54,11 +61,15 @@ class Scene:
             "program": self.program_key.pk,
             "read_key": self.read_key.pk,
             "invitation": self.invitation.pk,
+            "clone": self.clone.pk,
+            "foreign": self.foreign.pk,
+            "old_channel": self.old_channel.number,
             "marge": cast.marge.pk,
             "marge_place": cast.marge.memberships.get().pk,
             "homer": cast.homer.pk,
             "homer_place": cast.homer.memberships.get().pk,
             "log_in": self.log_in.pk,
+            "take_out": self.take_out.pk,
         }
         return template.format(**names)
 
@@ -75,9 +86,20 @@ def scene(simpsons: Cast) -> Scene:
     read_key_for(simpsons.marge, simpsons.kitchen.channel)
     place = MembershipFactory(user__given_name="Bart", organization=simpsons.household, relation="manager")
     Client().force_login(simpsons.marge)
+    account = PlatformAccount.objects.get(organization=simpsons.home)
+    left = Channel.objects.create(account=account, number=99999, first=simpsons.kitchen.channel, left_at=timezone.now())
     return Scene(
         cast=simpsons,
+        clone=Finding.objects.create(
+            account=account,
+            kind=Finding.Kind.CLONED,
+            number=simpsons.kitchen.channel.number,
+            channel=simpsons.kitchen.channel,
+        ),
+        foreign=Finding.objects.create(account=account, kind=Finding.Kind.FOREIGN_CHANNEL, number=4711),
+        old_channel=left,
         log_in=LogIn.objects.get(),
+        take_out=take_outs.ask_for(simpsons.marge),
         bart=place.user,
         bart_place=place,
         key=RegistrationKeyFactory(organization=simpsons.household),
@@ -102,10 +124,16 @@ TABLE: list[Row] = [
     ("GET", "/devices/list/move/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("POST", "/devices/list/move/ devices={kitchen} organization={plant}", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/", OK, OK, OK, OK, OK, LOGIN),
-    ("POST", "/account/ given_name=X", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/account/ given_name=X language=de time_zone=browser", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/shown/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/account/log-ins/", OK, OK, OK, OK, OK, LOGIN),
     ("POST", "/account/log-ins/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/data/", OK, OK, OK, OK, OK, LOGIN),
+    # To the question for the password, then to a file of Marge's.
+    ("POST", "/account/data/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/data/{take_out}/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/account/close/", OK, OK, OK, OK, OK, LOGIN),
+    ("POST", "/account/close/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # A log-in of Marge's.
     ("GET", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
     ("POST", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
@@ -148,6 +176,23 @@ TABLE: list[Row] = [
     ("GET", "/devices/{kitchen}/history/", OK, OK, OK, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/history/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/history.csv", OK, OK, OK, GONE, GONE, LOGIN),
+    # A new channel for it: on the built-in platform there is no need, which the page says.
+    ("GET", "/devices/{kitchen}/new-channel/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/new-channel/ old=keep", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/new-channel/cancel/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/new-channel/cancel/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/old-channels/{old_channel}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/old-channels/{old_channel}/delete/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    # What was noticed. A channel that belongs to no device is the customer's, so that Bart does not hear of it.
+    ("GET", "/organizations/{household}/findings/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/findings/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/findings/look/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/findings/look/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{clone}/dismiss/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{foreign}/dismiss/", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{clone}/renew-key/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/findings/{foreign}/delete-channel/", OK, GONE, GONE, GONE, GONE, LOGIN),
+    ("POST", "/findings/{foreign}/delete-channel/", SENT, GONE, GONE, GONE, GONE, LOGIN),
     # Keys for programs.
     ("GET", "/devices/{kitchen}/program-keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/ note=Shed", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -287,7 +332,7 @@ def _outcome(browser: Client, method: str, address: str, data: dict[str, str]) -
     return LOGIN if sent_to_login else answer.status_code
 
 
-OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account")
+OURS = ("orgs.views", "channels.views", "devices.views", "portal.views_account", "portal.views_data")
 # The link in the mail and the choice of a language have tests of their own.
 PUBLIC = {"invitation", "invitation_ask", "invitation_asked", "set_language"}
 

@@ -17,6 +17,8 @@ from django_tasks_db.management.commands import db_worker
 from channels.chores import Chore
 from channels.tasks import sync_accounts
 from devices import renewal_tasks
+from devices.closing import carry_on
+from devices.models import Closure
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,12 @@ class Command(db_worker.Command):
         )
 
     def handle(self, *, renew_every: float, **options: Any) -> None:  # type: ignore[override]
-        chores = {"renew": timedelta(seconds=renew_every), "sync": SYNC_EVERY, "prune": timedelta(days=1)}
+        chores = {
+            "renew": timedelta(seconds=renew_every),
+            "sync": SYNC_EVERY,
+            "close": SYNC_EVERY,
+            "prune": timedelta(days=1),
+        }
         if not options["batch"]:
             threading.Thread(target=_keep_looking, args=(chores,), name="chores", daemon=True).start()
         super().handle(**options)
@@ -68,6 +75,9 @@ def enqueue_due(chores: Mapping[str, timedelta]) -> list[str]:
             renewal_tasks.renew.enqueue()
         elif name == "sync":
             sync_accounts.enqueue()
+        elif name == "close":
+            for closure in Closure.objects.due(now):
+                carry_on.enqueue(closure.pk)
         else:
             call_command("prune_db_task_results", min_age_days=KEEP_RESULTS.days, verbosity=0)
     return taken

@@ -1,0 +1,63 @@
+"""Closing an account: the person leaves everything, and then goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+from django_tasks import task
+
+from channels.models import ChannelKey
+from channels.tasks import AGAIN, SAFETY_NET
+from devices.closing import close_customer
+from devices.read_rights import end_lost_read_keys
+from orgs import audit, people, tree
+from orgs.models import Membership, Organization, User
+from portal.log_ins import LogIn
+from portal.take_outs import TakeOut
+
+ALIVE = ("pending", "current", "retiring")
+
+
+@transaction.atomic
+def close_account(user: User, *, with_customers: Mapping[Organization, bool], address: str | None = None) -> None:
+    """Let a person leave all organizations, log out everywhere, and be deleted; what the audit says of them stays.
+
+    `with_customers` are the customers that are closed, too, and whether the channels of each are kept. Raises
+    LastManager when a customer that is not among them would have no manager left.
+    """
+    for customer, keep_channels in with_customers.items():
+        close_customer(customer, keep_channels=keep_channels, by=user, address=address)
+    places = Membership.objects.filter(user=user).select_related("organization")
+    for place in places.order_by("organization__tree_id", "pk"):
+        tree.lock_tree_of(place.organization)
+        people.remove(place)
+        end_lost_read_keys(place.organization)
+    audit.record("account.closed", by=user, organization=None, about=user, address=address)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    LogIn.objects.filter(user=user).end()
+    files = [take_out.path for take_out in TakeOut.objects.filter(user=user)]
+    erase.using(run_after=timezone.now() + SAFETY_NET).enqueue(user.pk)
+    for file in files:
+        transaction.on_commit(partial(file.unlink, missing_ok=True))
+    transaction.on_commit(lambda: erase.call(user.pk))
+
+
+@task()
+def erase(user: int, attempt: int = 0) -> bool:
+    """Delete a person who has closed the account, as soon as the platform has ended their read keys.
+
+    Deleting them takes along what the portal knows of those keys. Returns whether they are gone.
+    """
+    found = User.objects.filter(pk=user, is_active=False).first()
+    if found is None:
+        return True
+    if ChannelKey.objects.filter(holder=user, state__in=ALIVE).exists():
+        wait: timedelta = AGAIN[min(attempt, len(AGAIN) - 1)]
+        erase.using(run_after=timezone.now() + wait).enqueue(user, attempt + 1)
+        return False
+    found.delete()
+    return True

@@ -1,0 +1,64 @@
+"""What is done in the background."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from django.conf import settings
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_tasks import task
+
+from devices.tasks import send
+from orgs.readers import as_read_by
+from portal.take_out_file import advance
+from portal.take_outs import KEPT, STUCK_AFTER, TakeOut, folder
+
+
+@task()
+def prepare_take_out(pk: int) -> str:
+    """Do one step at somebody's take-out and come back for the next; return its state.
+
+    Should the process die in the middle, it begins anew when its time is over.
+    """
+    take_out = TakeOut.objects.in_the_making().filter(pk=pk).select_related("user").first()
+    if take_out is None:
+        return "gone"
+    prepare_stuck_take_out.using(run_after=timezone.now() + STUCK_AFTER * 1.1).enqueue(pk)
+    with as_read_by(take_out.user):
+        if advance(take_out):
+            prepare_take_out.enqueue(pk)
+        else:
+            _hand_over(take_out)
+    return str(take_out.state)
+
+
+@task()
+def prepare_stuck_take_out(pk: int) -> str:
+    """Begin anew if nobody has been at work for long; return the state."""
+    take_out = TakeOut.objects.in_the_making().filter(pk=pk).first()
+    if take_out is None or not take_out.is_stuck:
+        return "fine"
+    take_out.begin_anew()
+    prepare_take_out.enqueue(pk)
+    return str(take_out.state)
+
+
+@transaction.atomic
+def _hand_over(take_out: TakeOut) -> None:
+    take_out.state, take_out.ends_at = TakeOut.State.READY, timezone.now() + KEPT
+    take_out.save(update_fields=["state", "ends_at"])
+    delete_take_out.using(run_after=take_out.ends_at).enqueue(take_out.pk, take_out.file)
+    link = settings.PUBLIC_URL + reverse("my_data")
+    body = render_to_string("portal/mail/take_out.txt", {"take_out": take_out, "link": link})
+    send.enqueue([take_out.user.email], _("Your data are ready"), body)
+
+
+@task()
+def delete_take_out(pk: int, file: str) -> None:
+    """Delete the file, also when its person is gone by now."""
+    (folder() / PurePath(file).name).unlink(missing_ok=True)
+    TakeOut.objects.filter(pk=pk).delete()

@@ -1,0 +1,211 @@
+"""One's own account in a real browser: language, password, second factor, log-ins."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from playwright.sync_api import Page, expect
+
+from portal.demo import Cast
+from portal.processes import Portal
+from tests.browser.looking import EMAIL, Person
+
+Somebody = Callable[..., Person]
+PASSWORD, NEW_PASSWORD = "a-yellow-submarine-7", "a-purple-saxophone-8"
+_number = count(1)
+MAKE = """
+from allauth.account.models import EmailAddress
+from orgs.models import Membership, Organization, User
+user = User.objects.create_user({email!r}, {password!r}, given_name="Lisa", family_name="Simpson")
+EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+Membership.objects.create(user=user, organization=Organization.objects.get(name="Household"))
+"""
+
+
+@pytest.fixture
+def email(portal: Portal) -> str:
+    """Somebody new in Household, whose password this test may change."""
+    email = f"lisa{next(_number)}@example.com"
+    portal.manage("shell", "--verbosity=0", "-c", MAKE.format(email=email, password=PASSWORD))
+    return email
+
+
+def confirm(page: Page, password: str = PASSWORD) -> None:
+    """Answer the question whether it is still the same person."""
+    expect(page.get_by_role("heading", level=1)).to_have_text("Is it still you?")
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Go on").click()
+
+
+@pytest.mark.parametrize(("phone", "dark"), [(False, False), (True, True)], ids=["desktop-light", "phone-dark"])
+def test_my_account_can_be_used_by_everybody(somebody: Somebody, email: str, phone: bool, dark: bool) -> None:
+    lisa = somebody("lisa", phone=phone, dark=dark)
+    lisa.log_in(email, PASSWORD)
+    shown = lisa.page.locator(".secret-value .secret-value, code.secret-value")
+    lisa.page.locator(".secret").first.get_by_role("button", name="Show").click()
+    expect(shown.first).to_have_text(re.compile("[A-Z0-9]{16}"))
+    page = lisa.open("/account/", "my account")
+    expect(page.get_by_text("Still good")).to_be_visible()
+    page.get_by_label("Given name").fill("")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".field-errors")).to_have_count(1)
+    lisa.look("my account with a mistake")
+    lisa.open("/account/log-ins/", "log-ins")
+    lisa.open("/account/shown/", "shown")
+    lisa.open("/accounts/email/", "e-mail")
+
+
+def test_the_time_zone_of_the_browser_is_that_of_the_pages(somebody: Somebody, email: str) -> None:
+    lisa = somebody("lisa", time_zone="Africa/Nairobi")
+    lisa.log_in(email, PASSWORD)
+    page = lisa.open("/account/")
+    expect(page.locator(".account-content time").first).to_have_attribute("title", re.compile("EAT$"))
+    expect(page.get_by_label("Time zone")).to_contain_text("Like my browser (Africa/Nairobi)")
+    page.get_by_label("Time zone").select_option("Europe/Vienna")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".account-content time").first).to_have_attribute("title", re.compile("CES?T$"))
+
+
+def test_the_language_is_switched_in_the_footer_and_stays(somebody: Somebody, email: str) -> None:
+    lisa = somebody("lisa")
+    page = lisa.open("/")
+    page.get_by_role("button", name="Deutsch").click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.get_by_role("banner").get_by_role("link", name="Anmelden")).to_be_visible()
+    lisa.look("start in German")
+    page.goto("/accounts/login/")
+    page.get_by_label("E-Mail-Adresse").fill(email)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Anmelden", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/devices/"))
+    page.goto("/account/")
+    page.locator("select[name=language]").select_option("de")
+    page.locator("main form").first.get_by_role("button").click()
+    elsewhere = somebody("lisa")
+    elsewhere.page.goto("/accounts/login/")
+    elsewhere.page.get_by_label(EMAIL).fill(email)
+    elsewhere.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    elsewhere.page.get_by_role("button", name="Log in").click()
+    expect(elsewhere.page.locator("html")).to_have_attribute("lang", "de")
+    elsewhere.look("my devices in German")
+
+
+def test_a_new_password_and_the_other_browser_is_out(somebody: Somebody, email: str) -> None:
+    desk, phone = somebody("lisa"), somebody("lisa", phone=True)
+    desk.log_in(email, PASSWORD)
+    phone.log_in(email, PASSWORD)
+    page = desk.open("/account/")
+    page.get_by_role("link", name="Change the password").click()
+    desk.look("password")
+    page.locator("[name=oldpassword]").fill(PASSWORD)
+    page.locator("[name=password1]").fill(NEW_PASSWORD)
+    page.locator("[name=password2]").fill(NEW_PASSWORD)
+    page.get_by_role("main").get_by_role("button", name=re.compile("password")).last.click()
+    if page.get_by_role("heading", name="Is it still you?").is_visible():
+        confirm(page)
+    expect(page.locator("#messages")).to_contain_text("password")
+    expect(phone.open("/devices/")).to_have_url(re.compile("/accounts/login/"))
+    somebody("lisa").log_in(email, NEW_PASSWORD)
+
+
+def test_an_authenticator_app_is_set_up_and_asked_for(somebody: Somebody, email: str) -> None:
+    lisa = somebody("lisa")
+    lisa.log_in(email, PASSWORD)
+    page = lisa.open("/account/")
+    page.get_by_role("link", name="Set one up").click()
+    page.get_by_role("link", name="Set up the app").click()
+    lisa.look("is it still you")
+    confirm(page)
+    lisa.look("set up the app")
+    secret = page.locator("#authenticator_secret, [name=secret], code").first.text_content() or ""
+    page.locator("[name=code]").fill(code(secret))
+    page.get_by_role("main").locator("form button[type=submit]").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Recovery codes"))
+    lisa.look("recovery codes")
+    elsewhere = somebody("lisa", phone=True)
+    elsewhere.page.goto("/accounts/login/")
+    elsewhere.page.get_by_label(EMAIL).fill(email)
+    elsewhere.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    elsewhere.page.get_by_role("button", name="Log in").click()
+    expect(elsewhere.page.locator("[name=code]")).to_be_visible()
+    elsewhere.look("second factor")
+
+
+def code(secret: str) -> str:
+    value: str = format_hotp_value(hotp_value(secret.replace(" ", "").strip(), int(time.time()) // 30))
+    return value
+
+
+def test_a_log_in_ended_from_another_browser_is_out_at_its_next_click(somebody: Somebody, email: str) -> None:
+    desk, phone = somebody("lisa"), somebody("lisa", phone=True)
+    desk.log_in(email, PASSWORD)
+    phone.log_in(email, PASSWORD)
+    page = desk.open("/account/log-ins/", "two log-ins")
+    page.get_by_role("button", name="End it").click()
+    expect(page.locator("#messages")).to_contain_text("That log-in has ended")
+    phone.page.get_by_role("link", name=re.compile("Kitchen")).first.click()
+    expect(phone.page).to_have_url(re.compile("/accounts/login/"))
+
+
+def test_the_address_is_changed_when_the_new_one_is_confirmed(somebody: Somebody, email: str, cast: Cast) -> None:
+    lisa = somebody("lisa")
+    lisa.log_in(email, PASSWORD)
+    page = lisa.open("/account/")
+    page.get_by_role("link", name="Change the address").click()
+    new = f"new-{email}"
+    page.get_by_label("New e-mail address").fill(new)
+    page.get_by_role("button", name="Change to this address").click()
+    confirm(page)
+    expect(page.get_by_role("main")).to_contain_text(f"We wait for you to confirm {new}")
+    lisa.look("waiting for the new address")
+    page.goto("/outbox/")
+    page.get_by_role("article").filter(has_text=new).first.get_by_role("link").first.click()
+    page.get_by_role("button", name="Yes, this is mine").click()
+    page.goto("/outbox/")
+    told = page.get_by_role("article").filter(has_text=re.compile(rf"(?<!new-){re.escape(email)}")).first
+    expect(told).to_contain_text(new)
+    lisa.picture("the old address is told")
+    somebody("lisa").log_in(new, PASSWORD)
+
+
+def test_all_data_are_made_into_a_file_while_one_waits_and_then_the_account_is_closed(
+    somebody: Somebody, email: str
+) -> None:
+    lisa = somebody("lisa", phone=True)
+    lisa.log_in(email, PASSWORD)
+    page = lisa.open("/account/data/", "my data")
+    page.get_by_role("button", name="Make the file").click()
+    confirm(page)
+    link = page.get_by_role("link", name="Download the file")
+    expect(link).to_be_visible(timeout=30_000)  # By itself: nobody reloads.
+    lisa.look("the file is ready")
+    with page.expect_download() as download:
+        link.click()
+    assert download.value.suggested_filename.endswith(".zip")
+    page.get_by_role("link", name="Close my account …").click()
+    lisa.look("close my account")
+    page.get_by_role("button", name="Close my account").click()
+    expect(page.locator("#messages")).to_contain_text("Your account is closed.")
+    lisa.look("closed")
+    page.goto("/accounts/login/")
+    page.get_by_label(EMAIL).fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator(".notice-error")).to_be_visible()
+
+
+def test_the_only_manager_is_told_what_goes_with_the_account(somebody: Somebody, cast: Cast) -> None:
+    for phone, dark in ((False, True), (True, False)):
+        homer = somebody("homer", phone=phone, dark=dark)
+        homer.log_in("homer@example.com", cast.password)
+        page = homer.open("/account/close/", "close the customer too")
+        page.get_by_label("Type “The Simpsons”").fill("The Flanders")
+        page.get_by_role("button", name="Close my account").click()
+        confirm(page, cast.password)
+        expect(page.locator(".field-errors")).to_have_text(re.compile("That is not its name"))
+        homer.look("not its name")
