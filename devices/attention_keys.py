@@ -46,7 +46,9 @@ def key_matters(user: User, now: datetime) -> Iterator[Matter]:
     about_to_end = Q(state=RenewalState.OVERLAP, deadline__lte=now + ENDS_SOON)
     # The newest key of the device is still the one that it has not fetched.
     missed = Q(state=RenewalState.DONE, new_key__state=KeyState.CURRENT)
-    yield from _left_behind(renewals.filter(about_to_end | missed).exclude(HAS_MOVED), top, now)
+    behind = renewals.filter(about_to_end | missed).exclude(HAS_MOVED)
+    # One that is blocked is not to have its key.
+    yield from _left_behind(behind.filter(channel__device__blocked_at__isnull=True), top, now)
     yield from _overdue(user, top, now)
 
 

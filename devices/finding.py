@@ -29,6 +29,11 @@ _IN_THE_DATABASE: dict[str, Sequence[Any]] = {
 }
 PENDING = ("pending", _("At the door"))
 """A choice for managers: what waits for approval is no device yet, and has a page of its own."""
+_STATES_IN_THE_DATABASE = {
+    DeviceState.BLOCKED: Q(blocked_at__isnull=False),
+    DeviceState.NO_CHANNEL: Q(channel__isnull=True, blocked_at__isnull=True),
+}
+"""Those that are known without asking the platform."""
 STATES = {state.name.lower(): state for state in DeviceState}
 
 
@@ -76,6 +81,8 @@ def find(user: User, parameters: Mapping[str, Any], *, a_page: int, now: datetim
     devices = _matching(user, wanted).select_related("organization", "channel__account")
     devices = devices.order_by(*_IN_THE_DATABASE.get(order, _PLACE))
     state, key = STATES.get(wanted.get("state", "")), _BY_READING.get(order.removeprefix("-"))
+    if state in _STATES_IN_THE_DATABASE:
+        devices, state = devices.filter(_STATES_IN_THE_DATABASE[state]), None
     page: Page[Any]
     if state is None and key is None:
         page = Paginator(devices, a_page).get_page(parameters.get("page"))

@@ -57,7 +57,7 @@ class Reading:
 
     @property
     def is_old(self) -> bool:
-        return self.state is DeviceState.SILENT
+        return self.state in (DeviceState.SILENT, DeviceState.BLOCKED)
 
 
 @dataclass(frozen=True)

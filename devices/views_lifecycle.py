@@ -17,7 +17,7 @@ from devices import blocking, ending
 from devices.forms_lifecycle import DeleteDeviceForm, ManyForm, ReplaceDeviceForm
 from devices.models import Device
 from orgs.audit import address_of
-from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, posted
 
 
 def _managed(request: PersonRequest, pk: int) -> Device:
@@ -59,7 +59,8 @@ def block_many(request: PersonRequest) -> HttpResponse:
         return _or_say_why_not(request, form, back)
     chosen = list(form.cleaned_data["devices"])
     if "confirmed" not in request.POST:
-        return _ask_to_block(request, chosen, cancel_url=back, next=back)
+        path: list[Breadcrumb] = [{"label": _("As a list"), "url": back}, {"label": _("Block")}]
+        return _ask_to_block(request, chosen, cancel_url=back, next=back, breadcrumbs=path)
     for device in chosen:
         blocking.block(device, **_by(request))
     messages.success(request, _said_blocked(chosen))

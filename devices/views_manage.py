@@ -27,10 +27,12 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     form = EditDeviceForm(posted(request), device=device)
     if form.is_valid():
         with transaction.atomic():
-            before = device.name
+            before, is_renamed = str(device), form.values["name"] != device.name
             device.describe(**form.values)
-            note(request, "device.described", about=device, organization=device.organization, before=before)
-        messages.success(request, _("The device is now called “{name}”.").format(name=device))
+            action = "device.renamed" if is_renamed else "device.described"
+            note(request, action, about=device, organization=device.organization, before=before)
+        said = _("The device is now called “{name}”.") if is_renamed else _("What you wrote about “{name}” is saved.")
+        messages.success(request, said.format(name=device))
         return redirect(device)
     path = breadcrumbs(request.user, device.organization, device, _("Rename"))
     return render(request, "devices/edit.html", {"form": form, "device": device, "breadcrumbs": path})

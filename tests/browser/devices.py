@@ -25,9 +25,14 @@ def _envelope_key() -> bytes:
     return _key().derive()
 
 
+def ask(portal: str, serial: str) -> requests.Response:
+    """Ask at the registration address, as the device does."""
+    return requests.get(f"{portal}/midpoint/ws/iot/devices/{serial}?key={_key().lookup}", timeout=30)
+
+
 def envelope(portal: str, serial: str) -> Payload:
     """Ask for the device's envelope and open it."""
-    answer = requests.get(f"{portal}/midpoint/ws/iot/devices/{serial}?key={_key().lookup}", timeout=30)
+    answer = ask(portal, serial)
     answer.raise_for_status()
     return open_envelope(answer.text, key=_envelope_key(), serial=serial)
 

@@ -17,6 +17,7 @@ from channels.models import Renewal
 from channels.platform.models import Entry
 from channels.platforms import OutOfReach
 from devices import blocking, renewal_run
+from devices.attention import matters_for
 from devices.models import Device, RegistrationKey
 from orgs.audit import AuditEntry
 from tests.channels.renewing import ProcessDied as Died
@@ -62,6 +63,16 @@ def test_an_unblocked_device_gets_a_new_key_for_the_same_channel(simpsons: Cast,
     assert (after.channel, after.key_version) == (before.channel, before.key_version + 1)
     assert after.write_key != before.write_key
     assert writes(after.write_key)
+
+
+def test_nobody_is_told_that_a_blocked_device_has_not_fetched_its_key(simpsons: Cast) -> None:
+    measure(simpsons.kitchen, "20")
+    measure(simpsons.reactor, "20")
+    blocking.block(simpsons.kitchen, by=simpsons.homer)
+    assert [matter.sentence for matter in matters_for(simpsons.homer, timezone.now())] == []
+    blocking.unblock(simpsons.kitchen, by=simpsons.homer)
+    (matter,) = matters_for(simpsons.homer, timezone.now())
+    assert "has not fetched its new key" in matter.sentence
 
 
 def test_blocking_twice_or_unblocking_what_is_not_blocked_does_nothing(simpsons: Cast) -> None:
