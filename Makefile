@@ -1,4 +1,4 @@
-.PHONY: setup run test lint bench messages
+.PHONY: setup run test lint bench messages screenshots
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,7 +36,10 @@ bench: setup
 	@command -v wrk >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq wrk; }
 	$(BIN)/python -m bench $(BENCH)
 
+screenshots: setup
+	$(BIN)/python -m screenshots
+
 messages: setup
 	@command -v xgettext >/dev/null || { echo "This needs GNU gettext: apt-get install gettext"; exit 1; }
 	$(BIN)/python manage.py makemessages --all --no-wrap --no-obsolete --add-location=file \
-		--ignore=.venv --ignore=node_modules --ignore=var --ignore=tests --ignore=bench
+		--ignore=.venv --ignore=node_modules --ignore=var --ignore=tests --ignore=bench --ignore=screenshots
