@@ -16,10 +16,11 @@ from django.utils.translation import gettext_lazy as _
 WORDS: dict[str, str | Promise] = {
     # Devices
     "channel.deleted": _("Channel {channel} was deleted on the platform, as it belonged to no device."),
+    "channel.not_deleted": _("Channel {about} could not be deleted: the platform no longer knows the account."),
     "device.approved": _("“{about}” was let in."),
     "device.blocked": _("“{about}” was blocked."),
     "device.deleted": _("“{about}” was deleted."),
-    "device.described": _("“{about}” got another description."),
+    "device.described": _("“{about}” was renamed or described anew; it was called “{before}”."),
     "device.forgotten": _("“{about}” was taken from the list of those that wait to be let in."),
     "device.moved": _("“{about}” was moved here from {before}."),
     "device.moved_to_new_channel": _("“{about}” writes to a new channel."),
@@ -72,6 +73,7 @@ WORDS: dict[str, str | Promise] = {
     "membership.moved": _("The place {about} was moved here from {before}."),
     "membership.restored": _("The place {about} was given back."),
     # Organizations
+    "customer.closed": _("{about} was closed, with {devices} devices and {people} people."),
     "organization.created": _("“{about}” was made."),
     "organization.deleted": _("“{about}” was deleted."),
     "organization.described": _("“{about}” was renamed or described anew."),
@@ -83,6 +85,7 @@ WORDS: dict[str, str | Promise] = {
     "registration_policy.changed": _("Who may register was changed: {to}."),
     # One's own account
     "account.changed": _("The account {about} was changed."),
+    "account.closed": _("The account {about} was closed."),
     "log_in.ended": _("Log-ins of {about} were ended."),
     # Operators of the portal
     "operator.added": _("An operator of the portal added {about}."),
@@ -94,7 +97,10 @@ KINDS: dict[str, tuple[Promise, tuple[str, ...]]] = {
     "keys": (_("Keys"), ("read_key", "registration_key", "renewal_policy", "write_key")),
     "devices": (_("Devices"), ("channel", "device", "expected_devices", "finding", "history")),
     "people": (_("People"), ("invitation", "membership")),
-    "organization": (_("Organizations and account"), ("organization", "platform_account", "registration_policy")),
+    "organization": (
+        _("Organizations and account"),
+        ("customer", "organization", "platform_account", "registration_policy"),
+    ),
     "operators": (_("Operators of the portal"), ("operator",)),
 }
 """By what a history can be narrowed: the first parts of the actions of each kind."""
