@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -172,7 +173,8 @@ def tell_holders(keys: Sequence[ChannelKey]) -> int:
 def _mail(organization: Organization, subject: Promise, template: str, context: dict[str, Any]) -> int:
     managers = access.people_who_see(organization).filter(relation=Membership.Relation.MANAGER)
     to = {membership.user for membership in managers}
-    context |= {"organization": organization, "link": settings.PUBLIC_URL + organization.get_absolute_url()}
+    page = reverse("organization_keys", args=[organization.pk])
+    context |= {"organization": organization, "link": settings.PUBLIC_URL + page}
     for manager in sorted(to, key=lambda person: person.email):
         # One each: they need not know each other's addresses, and each reads in a language of their own.
         with as_read_by(manager):

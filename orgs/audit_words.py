@@ -16,10 +16,11 @@ from django.utils.translation import gettext_lazy as _
 WORDS: dict[str, str | Promise] = {
     # Devices
     "channel.deleted": _("Channel {channel} was deleted on the platform, as it belonged to no device."),
+    "channel.not_deleted": _("Channel {about} could not be deleted: the platform no longer knows the account."),
     "device.approved": _("“{about}” was let in."),
     "device.blocked": _("“{about}” was blocked."),
     "device.deleted": _("“{about}” was deleted."),
-    "device.described": _("“{about}” got another description."),
+    "device.described": _("“{about}” was renamed or described anew; it was called “{before}”."),
     "device.forgotten": _("“{about}” was taken from the list of those that wait to be let in."),
     "device.moved": _("“{about}” was moved here from {before}."),
     "device.moved_to_new_channel": _("“{about}” writes to a new channel."),

@@ -209,6 +209,7 @@ def test_where_keys_cannot_be_renewed_from_here_the_page_says_how(simpsons: Cast
     PlatformAccount.objects.update(platform="thingspeak")
     html = keys_page(as_homer, simpsons)
     assert "press “Generate New Write API Key”" in html
+    assert f'href="/devices/{simpsons.kitchen.pk}/new-channel/"' in html
     assert "keys/renew/" not in html
     for step in ("renew", "revoke"):
         address = f"/devices/{simpsons.kitchen.pk}/keys/{step}/"

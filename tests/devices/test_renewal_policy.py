@@ -284,7 +284,7 @@ def test_managers_hear_three_days_before_in_one_mail_for_all(policy: RenewalPoli
     assert message.subject == "Keys of The Simpsons will be renewed"
     assert "kitchen" in message.body
     assert "reactor" in message.body
-    assert f"/organizations/{simpsons.home.pk}" in message.body
+    assert f"/organizations/{simpsons.home.pk}/keys/" in message.body
     assert Renewal.objects.count() == 0
     renewal_run.run()
     assert len(sent()) == 1

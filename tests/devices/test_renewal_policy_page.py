@@ -250,5 +250,5 @@ def test_it_takes_a_fixed_number_of_queries(
     RenewalPolicy.objects.create(organization=simpsons.home, write_every=30)
     for _n in range(count):
         DeviceFactory(organization=simpsons.household)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         page(as_homer, simpsons.home)
