@@ -81,10 +81,10 @@ def _why_not(refusal: Exception) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def dismiss(request: PersonRequest, pk: int) -> HttpResponse:
     """Leave it alone: it is known, and not to be told again."""
-    if request.method != "POST":
-        return redirect("organizations")
     found = _finding(request, pk, Finding.Kind.FOREIGN_CHANNEL, Finding.Kind.CLONED)
     shown = noticed(found)
+    if request.method != "POST":
+        return redirect(shown.page)
     with transaction.atomic():
         findings.settle(Finding.objects.filter(pk=found.pk), by=request.user, dismiss=True)
         note(request, "finding.dismissed", about=found, organization=_place(found), kind=found.kind)
@@ -95,10 +95,10 @@ def dismiss(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def renew_key(request: PersonRequest, pk: int) -> HttpResponse:
     """Renew the write key of a device that was cloned; the report is settled by it."""
-    if request.method != "POST":
-        return redirect("organizations")
     found = _finding(request, pk, Finding.Kind.CLONED)
     shown = noticed(found)
+    if request.method != "POST":
+        return redirect(shown.page)
     if found.channel is not None:
         found.channel.account = PlatformAccount.objects.get(pk=found.account_id)
         try:

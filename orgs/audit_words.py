@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 WORDS: dict[str, str | Promise] = {
     # Devices
     "channel.deleted": _("Channel {channel} was deleted on the platform, as it belonged to no device."),
-    "channel.not_deleted": _("Channel {about} could not be deleted: the platform no longer knows the account."),
+    "channel.not_deleted": _("Channel {about} could not be deleted: the platform refuses the account key."),
     "device.approved": _("“{about}” was let in."),
     "device.blocked": _("“{about}” was blocked."),
     "device.deleted": _("“{about}” was deleted."),
@@ -73,7 +73,6 @@ WORDS: dict[str, str | Promise] = {
     "membership.moved": _("The place {about} was moved here from {before}."),
     "membership.restored": _("The place {about} was given back."),
     # Organizations
-    "channel.not_deleted": _("Channel {about} could not be deleted: the platform refuses the account key."),
     "customer.closed": _("“{about}” was closed, with {devices} devices and {people} people."),
     "organization.created": _("“{about}” was made."),
     "organization.deleted": _("“{about}” was deleted."),

@@ -30,6 +30,7 @@ from channels.keys_shown import ShownKey
 from channels.models import Channel, ChannelKey, Chore, PlatformAccount, Renewal, RenewalPolicy
 from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
+from channels.renewal_rounds import RenewalRound
 from channels.tasks import check_account
 from devices.envelope import RegistrationKeyText
 from devices.models import (
@@ -54,7 +55,7 @@ from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactor
 
 SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
-    PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalPolicy, Chore, RegistrationKey, Device,
+    PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalRound, RenewalPolicy, Chore, RegistrationKey, Device,
     DeviceContact, RegistrationPolicy, PendingDevice, ExpectedDevice, FormerDevice, RollOver, Closure,
     Account, PlatformChannel, ApiKey,
 ]  # fmt: skip
@@ -106,6 +107,7 @@ def _household(customer: Organization) -> None:
         channel=device.channel,
         settled_by=member.user,
     )
+    RenewalRound.objects.create(organization=member.organization, by=member.user, overlap=timedelta(days=7))
     RollOver.objects.create(device=device, old_channel=device.channel, by=member.user, overlap=timedelta(days=7))
     Closure.objects.get_or_create(customer=customer, defaults={"begun_by": member.user.email})
     RegistrationPolicy.objects.update_or_create(customer=customer, defaults={"admits": "approved"})
