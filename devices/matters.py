@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from devices.models import Device
@@ -24,9 +25,14 @@ class Matter:
     step: str | Promise = ""
 
 
+def quoted(devices: Iterable[Device | str]) -> str:
+    """Return the names of devices in the quotation marks of the language, with commas between them."""
+    return ", ".join(_("“{name}”").format(name=device) for device in devices)
+
+
 def names_of(devices: Sequence[Device | str]) -> str:
     """Return the names of some devices, and how many more there are."""
-    named = ", ".join(f"“{device}”" for device in devices[:NAMED])
+    named = quoted(devices[:NAMED])
     more = len(devices) - NAMED
     if more <= 0:
         return named

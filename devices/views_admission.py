@@ -17,6 +17,7 @@ from devices import pending
 from devices.admission_models import with_former
 from devices.expected import enter
 from devices.forms_admission import DecideForm, ExpectedForm, PolicyForm
+from devices.matters import quoted
 from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs import access
 from orgs.audit import address_of
@@ -194,4 +195,4 @@ def _turn_away(request: PersonRequest, chosen: list[PendingDevice], step: str) -
 
 
 def _names(devices: list[Any]) -> str:
-    return ", ".join(f"“{device}”" for device in devices[:5]) + (" …" if len(devices) > 5 else "")
+    return quoted(devices[:5]) + (" …" if len(devices) > 5 else "")

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from channels.errors import CannotRenew
 from devices import renewal
 from devices.forms_keys import RenewRegistrationKeyForm, RevokeRegistrationKeyForm
+from devices.matters import quoted
 from devices.models import Device, RegistrationKey
 from devices.registration_key_story import moving_of
 from devices.spans import day_and_time
@@ -86,7 +87,7 @@ def _what_ending_means(key: RegistrationKey, behind: int) -> list[str]:
             _("Whoever else knows the old one gets nothing with it any more."),
         ]
     some = renewal.progress(key).left_behind.order_by(*Device.BY_NAME)[:NAMED]
-    names = ", ".join(f"“{device}”" for device in some)
+    names = quoted(some)
     more = behind - NAMED
     if more > 0:
         names = ngettext("{names} and {count} more", "{names} and {count} more", more).format(names=names, count=more)
