@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from devices.models import Device, RegistrationKey
 from orgs import access
 from orgs.editing import EditForm
-from orgs.fields import OrganizationField
+from orgs.fields import ManyField, OrganizationField
 from orgs.models import Organization, User
 
 
@@ -57,7 +57,7 @@ class MoveManyForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["devices"] = forms.ModelMultipleChoiceField(
+        self.fields["devices"] = ManyField(
             Device.objects.managed_by(user).select_related("organization"),
             error_messages={"required": gettext_lazy("Choose at least one device.")},
         )
