@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,8 +17,8 @@ from devices.read_rights import end_lost_read_keys
 from orgs import audit, people, tree
 from orgs.errors import ChangedMeanwhile
 from orgs.models import Membership, Organization, User
+from portal import take_outs
 from portal.log_ins import LogIn
-from portal.take_outs import TakeOut
 
 ALIVE = ("pending", "current", "retiring")
 
@@ -47,10 +46,8 @@ def close_account(user: User, *, with_customers: Mapping[Organization, bool], ad
     audit.record("account.closed", by=user, organization=None, about=user, address=address)
     User.objects.filter(pk=user.pk).update(is_active=False)
     LogIn.objects.filter(user=user).end()
-    files = [take_out.path for take_out in TakeOut.objects.filter(user=user)]
+    take_outs.forget(user)
     erase.using(run_after=timezone.now() + SAFETY_NET).enqueue(user.pk)
-    for file in files:
-        transaction.on_commit(partial(file.unlink, missing_ok=True))
     transaction.on_commit(lambda: erase.call(user.pk))
 
 
