@@ -39,16 +39,15 @@ class EditDeviceForm(EditForm):
         super().__init__(data, current={"name": device.name, "description": device.description})
 
 
-class MoveDeviceForm(forms.Form):
+class MoveDeviceForm(EditForm):
     """Where a device goes: any organization of the same customer that the person manages."""
 
-    def __init__(self, *args: Any, device: Device, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Mapping[str, Any] | None = None, *, device: Device, user: User) -> None:
+        super().__init__(data, current={"organization": device.organization_id})
         self.fields["organization"] = OrganizationField(
             access.managed_organizations(user).filter(tree_id=device.organization.tree_id),
             label=gettext_lazy("Put it into"),
             empty_label=None,
-            initial=device.organization_id,
         )
 
 
