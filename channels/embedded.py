@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,7 +17,9 @@ from channels.markers import with_marker
 from channels.platform import history, reading
 from channels.platform.errors import MomentTaken, QuotaUsedUp
 from channels.platform.models import FIELDS, Account, ApiKey, Channel, ChannelLimit, Latest
+from channels.platform.plans import YEAR, plans
 from channels.platforms import (
+    Allowance,
     BadAccountKey,
     CannotDo,
     ChannelLimitReached,
@@ -68,6 +71,15 @@ class Embedded:
         for channel in account.channels.all():
             channel.discard()
         account.delete()
+
+    def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
+        """Return what these accounts may still do: two queries, or none if no plan has a limit."""
+        if not any(plan.channels or plan.yearly_messages for plan in plans().values()):
+            return {}
+        keys = {keyed_hash(key): key for key in account_keys}
+        accounts = Account.objects.filter(key_hash__in=keys).defer("key")
+        has = dict(accounts.values_list("pk").annotate(Count("channels")))
+        return {keys[account.key_hash]: _allowance(account, has[account.pk], timezone.now()) for account in accounts}
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
@@ -195,10 +207,18 @@ class Embedded:
         """The address to which devices write."""
         return f"{settings.PUBLIC_URL}/update"
 
+    def feed_url(self, number: int, *, last: bool = False, **parameters: str) -> str:
+        """The address of the channel's feed in JSON, or of its last entry."""
+        return _address(f"/channels/{number}/feeds{'/last' if last else ''}.json", parameters)
+
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""
-        query = f"?{urlencode(parameters)}" if parameters else ""
-        return f"{settings.PUBLIC_URL}/channels/{number}/charts/{field}{query}"
+        return _address(f"/channels/{number}/charts/{field}", parameters)
+
+
+def _address(path: str, parameters: Mapping[str, str]) -> str:
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return f"{settings.PUBLIC_URL}{path}{query}"
 
 
 # What managing channels needs of an account; its key, which would have to be decrypted, is fetched when asked for.
@@ -213,6 +233,16 @@ def _account(key: str) -> Account:
     if found is None:
         raise BadAccountKey("The platform does not know the account key.")
     return Account.from_db(DEFAULT_DB_ALIAS, _ACCOUNT, found)
+
+
+def _allowance(account: Account, has: int, now: datetime) -> Allowance:
+    plan = account.plan
+    used = account.messages if account.messages_since > now - YEAR else 0
+    return Allowance(
+        channels_left=max(0, plan.channels - has) if plan.channels else None,
+        messages_left=max(0, plan.yearly_messages - used) if plan.yearly_messages else None,
+        messages_a_year=plan.yearly_messages or None,
+    )
 
 
 def _readable(number: int, read_key: str) -> Channel:

@@ -94,6 +94,15 @@ class KeyUse:
     last_used_at: datetime | None
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """What an account may still do, as far as its plan limits it. None: there is no limit."""
+
+    channels_left: int | None
+    messages_left: int | None
+    messages_a_year: int | None
+
+
 class Platform(Protocol):
     """What the portal needs of a channel platform.
 
@@ -127,6 +136,12 @@ class Platform(Protocol):
 
     def close_account(self, account_key: str) -> None:
         """Delete the account, which has no channel any more. Raises CannotDo where people must do that by hand."""
+
+    def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
+        """Return what these accounts may still do; those without limits, or that are not known, are left out.
+
+        Empty where the platform does not tell.
+        """
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached."""
@@ -193,6 +208,9 @@ class Platform(Protocol):
     @property
     def update_url(self) -> str:
         """The address to which devices write."""
+
+    def feed_url(self, number: int, *, last: bool = False, **parameters: str) -> str:
+        """The address of the channel's feed in JSON, or of its last entry."""
 
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""

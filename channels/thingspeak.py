@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from channels import thingspeak_answers as answers
 from channels.markers import with_marker
 from channels.platforms import (
+    Allowance,
     BadAccountKey,
     CannotDo,
     ChannelLimitReached,
@@ -76,6 +77,10 @@ class ThingSpeak:
     def channels_left(self, account_key: str) -> int | None:
         """Return None: the API tells neither an account's licence nor its limit (a free account may have 4)."""
         return None
+
+    def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
+        """Return nothing: ThingSpeak tells what is left on its own pages alone."""
+        return {}
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:
         """Create a private channel that carries `marker` in its metadata. Raises ChannelLimitReached.
@@ -204,6 +209,11 @@ class ThingSpeak:
     def update_url(self) -> str:
         """The address to which devices write."""
         return f"{self.url}/update"
+
+    def feed_url(self, number: int, *, last: bool = False, **parameters: str) -> str:
+        """The address of the channel's feed in JSON, or of its last entry."""
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        return f"{self.url}/channels/{number}/feeds{'/last' if last else ''}.json{query}"
 
     def chart_url(self, number: int, field: int, **parameters: str) -> str:
         """The address of the platform's chart page, meant for an iframe."""

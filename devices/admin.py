@@ -18,7 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.errors import CannotRenew
 from channels.models import ChannelKey
-from devices import admin_closures as admin_closures  # Registered by being imported, both.
+from devices import admin_admission as admin_admission  # Registered by being imported, these three.
+from devices import admin_closures as admin_closures
 from devices import admin_rollover as admin_rollover
 from devices import renewal
 from devices.envelope import NotARegistrationKey, RegistrationKeyText
@@ -227,9 +228,12 @@ class DeviceAdmin(OperatorAdmin[Device]):
     form = DeviceForm
     list_display = (
         "serial", "name", "customer_link", "organization", "channel_link", "write_key", "last_asked", "key_link",
-        "created_at",
+        "created_at", "blocked_at",
     )  # fmt: skip
-    list_filter = (AtOrBelowFilter, SilentFilter, ("channel", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (
+        AtOrBelowFilter, SilentFilter, ("channel", admin.EmptyFieldListFilter),
+        ("blocked_at", admin.EmptyFieldListFilter), "created_at",
+    )  # fmt: skip
     search_fields = (
         "serial", "name", "channel__number__exact", "=registered_with__lookup", "customer__name", "organization__name",
         "customer__memberships__user__email",
@@ -243,11 +247,12 @@ class DeviceAdmin(OperatorAdmin[Device]):
     secret_fields = ("registered_with__secret", "registered_with__envelope_key_base64")
     autocomplete_fields = ("organization",)
     fields = (
-        "serial", "name", "customer_link", "organization", "channel_link", "write_key", "last_asked", "key_link",
-        "created_at", "uid",
+        "serial", "name", "description", "customer_link", "organization", "channel_link", "write_key", "last_asked",
+        "key_link", "created_at", "blocked_at", "uid",
     )  # fmt: skip
     readonly_fields = (
-        "serial", "customer_link", "channel_link", "write_key", "last_asked", "key_link", "created_at", "uid",
+        "serial", "customer_link", "channel_link", "write_key", "last_asked", "key_link", "created_at", "blocked_at",
+        "uid",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
@@ -263,7 +268,7 @@ class DeviceAdmin(OperatorAdmin[Device]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
-        if "name" in form.changed_data:
+        if {"name", "description"} & set(form.changed_data):
             obj.describe(name=obj.name, description=obj.description)
         if "organization" in form.changed_data:
             to, obj.organization = obj.organization, Organization.objects.get(pk=form.initial["organization"])

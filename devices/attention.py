@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from channels.models import PlatformAccount
+from channels.platforms import platform_named
 from devices.attention_keys import key_matters
 from devices.attention_noticed import noticed_matters
 from devices.matters import NAMED, Matter
@@ -27,6 +28,9 @@ LOOKED_AT = 300
 """Devices that are asked for their last value at most, so that the page of a large customer opens in time."""
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
 EXPIRES_SOON = timedelta(days=14)
+CHANNELS_LEFT = 2
+MESSAGES_LEFT = 0.1
+"""What is left of an account's limits when they are near: so many channels, this part of a year's messages."""
 TOLD_OF_RETURN_FOR = timedelta(days=7)
 
 
@@ -50,8 +54,11 @@ def _accounts(user: User) -> Iterator[Matter]:
     waiting = Device.objects.filter(customer=OuterRef("organization"), channel__isnull=True)
     # Where no device waits, nobody has asked since the last one got its channel or was deleted.
     accounts = accounts.exclude(~Exists(waiting), state=PlatformAccount.State.FULL)
-    accounts = accounts.exclude(state=PlatformAccount.State.VERIFIED)
-    for account in accounts.select_related("organization").defer("key"):
+    found = list(accounts.select_related("organization"))
+    yield from _limits([account for account in found if account.state == PlatformAccount.State.VERIFIED])
+    for account in found:
+        if account.state == PlatformAccount.State.VERIFIED:
+            continue
         url = reverse("platform_account", args=[account.organization_id])
         names = {"platform": account.get_platform_display(), "customer": account.organization.name}
         if account.state == PlatformAccount.State.REFUSED:
@@ -72,6 +79,30 @@ def _accounts(user: User) -> Iterator[Matter]:
                 "{platform} could not be asked yet about the account key of {customer}. It is tried again by itself."
             )
             yield Matter("wait", gettext_lazy("Not checked yet"), said.format(**names), url)
+
+
+def _limits(accounts: Sequence[PlatformAccount]) -> Iterator[Matter]:
+    """Say which good accounts are about to be used up, as far as their platform tells."""
+    for name in sorted({account.platform for account in accounts}):
+        keys = {account.key: account for account in accounts if account.platform == name}
+        for key, allowance in platform_named(name).allowances(keys).items():
+            account = keys[key]
+            url, customer = reverse("platform_account", args=[account.organization_id]), account.organization.name
+            left = allowance.channels_left
+            if left is not None and left <= CHANNELS_LEFT:
+                said = ngettext(
+                    "The account of {customer} has room for {count} more device.",
+                    "The account of {customer} has room for {count} more devices.",
+                    left,
+                )
+                yield Matter("warn", gettext_lazy("Nearly full"), said.format(customer=customer, count=left), url)
+            of = allowance.messages_a_year
+            if of and allowance.messages_left is not None and allowance.messages_left <= of * MESSAGES_LEFT:
+                said = _("The account of {customer} has stored {percent} percent of what it may store in a year.")
+                percent = 100 - allowance.messages_left * 100 // of
+                yield Matter(
+                    "warn", gettext_lazy("Nearly used up"), said.format(customer=customer, percent=percent), url
+                )
 
 
 def _pending(user: User) -> Iterator[Matter]:

@@ -5,13 +5,17 @@ The platform is told after the transaction; what it does not hear then, the work
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models, transaction
 from django.utils.translation import gettext as _
 
 from channels import removal, renewal
+from channels.errors import RenewalUnderWay
 from channels.models import Channel, Renewal
+from devices import rollover
 from devices.blocking import end_write_key
-from devices.models import Device, DeviceContact, ExpectedDevice, FormerDevice, PendingDevice
+from devices.models import Device, DeviceContact, ExpectedDevice, FormerDevice, PendingDevice, RollOver
 from devices.pending import keep_out
 from orgs import access, audit
 from orgs.models import User
@@ -59,7 +63,8 @@ def replace(
     """Let the hardware with that serial number, known or not, take the place of `device`. Return it.
 
     It takes over name, place, channel, history and everybody's rights. The write key is renewed, so that the old
-    hardware cannot write any more; its serial number is free again, unless it was blocked. What the new one has
+    hardware cannot write any more; where the platform cannot do that, the device moves to a new channel, whose chart
+    goes on from the old one. The old serial number is free again, unless it was blocked. What the new one has
     measured so far, should it have come in by itself, goes or is kept with its own channel. Raises CannotReplace.
     """
     with transaction.atomic():
@@ -74,6 +79,7 @@ def replace(
             if one is not None and not access.may_manage(by, one.organization):
                 raise CannotReplace(_("A device with this serial number belongs to a part that you do not manage."))
         endings = [end_write_key(old.channel, by=by, address=address)] if old.channel else []
+        moving = _leave_channel(old, by=by, address=address)
         if old.blocked_at is not None:
             keep_out(old, serial=old.serial, by=by)
         _remember(old, Ended.REPLACED, by=by, successor=old)
@@ -101,7 +107,21 @@ def replace(
     for ending in endings:
         if ending is not None:
             renewal.carry_out(ending)
+    if moving is not None:
+        rollover.begin(moving)
     return old
+
+
+def _leave_channel(device: Device, *, by: User, address: str | None) -> RollOver | None:
+    """Store that the device leaves a channel whose write key cannot be ended; `rollover.begin` is the rest."""
+    if device.channel is None or device.channel.account.on_platform.can_rotate_write_keys:
+        return None
+    try:
+        return rollover.store_intent(
+            device, device.channel, by=by, keep_old=True, overlap=timedelta(0), address=address
+        )
+    except RenewalUnderWay:
+        return None  # It is on its way out of that channel already.
 
 
 def _locked() -> models.QuerySet[Device]:

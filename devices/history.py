@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import tzinfo
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from itertools import chain
 
 from channels.models import Channel
-from devices.latest import line_of, portal_key
+from channels.platforms import NoAccess, NoSuchChannel
+from devices.latest import LATE, portal_key
 from devices.models import Device
 from orgs import audit
 from orgs.models import User
@@ -19,18 +24,64 @@ MOST_BYTES = 16 * 1024 * 1024
 def csv_of(channel: Channel) -> Iterator[str]:
     """Return the channel's history as lines of CSV; the platform has begun to answer. Raises PlatformError.
 
-    What the device has measured in channels before this one comes first. Each channel has counted from 1.
+    With what its device has measured in channels before, the oldest channel first; a column then says which.
     """
-    older = [one for one in line_of(channel) if one.pk < channel.pk and one.gone_at is None]
-    parts = [_begun(one) for one in (*older, channel)]
-    for part in parts[1:]:
-        next(part)  # the heading
-    return chain.from_iterable(parts)
+    newest, *older = _open(channel)
+    if not older:
+        return chain([newest.header], newest.lines)
+    return _joined([*reversed(older), newest])
 
 
-def _begun(channel: Channel) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Part:
+    """What a device has measured in one of its channels."""
+
+    channel: Channel
+    header: str
+    lines: Iterator[str]
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """Yield the rows by column, without what was written after the device had left the channel for good."""
+        left = self.channel.left_at
+        until = None if left is None else _spaced(left + LATE)
+        for row in csv.DictReader(chain([self.header], self.lines)):
+            if until is None or row["created_at"] <= until:
+                yield {**row, "channel": str(self.channel.number)}
+
+
+def _open(channel: Channel) -> list[_Part]:
+    parts = [_part(channel)]
+    if channel.first_id is not None:
+        before = Channel.objects.of_lines([channel.line]).still_there().filter(pk__lt=channel.pk)
+        for older in before.select_related("account").order_by("-pk"):
+            with suppress(NoAccess, NoSuchChannel):  # It cannot be read any more: what is left is given.
+                parts.append(_part(older))
+    return parts
+
+
+def _part(channel: Channel) -> _Part:
     lines = channel.account.on_platform.export_csv(channel.number, read_key=portal_key(channel))
-    return chain([next(lines)], lines)
+    return _Part(channel, next(lines), lines)
+
+
+def _joined(parts: Sequence[_Part]) -> Iterator[str]:
+    headers = [next(csv.reader([part.header])) for part in parts]
+    names = list(dict.fromkeys([*chain.from_iterable(headers), "channel"]))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in chain.from_iterable(part.rows() for part in parts):
+        writer.writerow(row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    if rest := buffer.getvalue():  # No rows at all: the header alone.
+        yield rest
+
+
+def _spaced(moment: datetime) -> str:
+    """The moment as it stands in the file, where later ones come after it as text, too."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def add(device: Device, file: bytes, *, zone: tzinfo, by: User, address: str | None = None) -> int:

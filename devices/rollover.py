@@ -56,9 +56,14 @@ def start(
     platform can renew the key itself, or the account has no channel left.
     """
     rollover = intend(device, by=by, keep_old=keep_old, overlap=overlap, address=address)
-    if carry_out(rollover) and rollover.state == RollOverState.MOVED and not overlap:
-        finish(rollover)
+    begin(rollover)
     return rollover
+
+
+def begin(rollover: RollOver) -> None:
+    """Carry out the move for the first time; without a transitional period also leave the old channel."""
+    if carry_out(rollover) and rollover.state == RollOverState.MOVED and not rollover.overlap:
+        finish(rollover)
 
 
 def intend(
@@ -73,23 +78,39 @@ def intend(
     if device.rollovers.open().exists():
         raise RenewalUnderWay(_("The device is being moved to a new channel already."))
     _check_limit(channel.account)
-    with transaction.atomic():
-        try:
-            with transaction.atomic():
-                rollover = RollOver.objects.create(
-                    device=device, old_channel=channel, by=by, keep_old=keep_old, overlap=overlap
-                )
-        except IntegrityError:
-            raise RenewalUnderWay(_("The device is being moved to a new channel already.")) from None
-        audit.record(
-            "device.new_channel_started",
-            by=by,
-            organization=device.organization,
-            about=device,
-            address=address,
-            channel=channel.number,
-            old_channel_is_kept=keep_old,
-        )
+    return store_intent(device, channel, by=by, keep_old=keep_old, overlap=overlap, address=address)
+
+
+@transaction.atomic
+def store_intent(
+    device: Device,
+    channel: Channel,
+    *,
+    by: User | None,
+    keep_old: bool,
+    overlap: timedelta,
+    address: str | None = None,
+) -> RollOver:
+    """Store the intent to move the device out of `channel`, its own, without asking anybody whether that will work.
+
+    May be called in the transaction of what it belongs to. Raises RenewalUnderWay.
+    """
+    try:
+        with transaction.atomic():
+            rollover = RollOver.objects.create(
+                device=device, old_channel=channel, by=by, keep_old=keep_old, overlap=overlap
+            )
+    except IntegrityError:
+        raise RenewalUnderWay(_("The device is being moved to a new channel already.")) from None
+    audit.record(
+        "device.new_channel_started",
+        by=by,
+        organization=device.organization,
+        about=device,
+        address=address,
+        channel=channel.number,
+        old_channel_is_kept=keep_old,
+    )
     return rollover
 
 

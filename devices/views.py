@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -25,8 +24,9 @@ from devices.forms import MoveManyForm
 from devices.latest import FIELD, feed_of
 from devices.models import Device, FormerDevice
 from devices.readings import UNIT, as_people_read_it, readings_of
+from devices.snippets import snippets_for
 from orgs import access
-from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note
+from orgs.http import PersonRequest, below_my_devices, breadcrumbs, note
 
 CARDS_A_PAGE = 12
 ROWS_A_PAGE = 50
@@ -79,7 +79,7 @@ def device_list(request: PersonRequest) -> HttpResponse:
         return redirect("pending_devices")
     managed = set(access.managed_organizations(request.user).values_list("pk", flat=True))
     found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now(), is_manager=bool(managed))
-    path: list[Breadcrumb] = [{"label": _("My devices"), "url": reverse("dashboard")}, {"label": _("As a list")}]
+    path = below_my_devices(_("As a list"))
     context = {"found": found, "managed": managed, "columns": _columns(request, found.order), "breadcrumbs": path}
     if managed:
         context["move_form"] = MoveManyForm(user=request.user)
@@ -129,6 +129,7 @@ def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
         "reading": readings.all[0],
         "may_manage": access.may_manage(request.user, device.organization),
         "breadcrumbs": breadcrumbs(request.user, device.organization, device),
+        "masked_snippets": snippets_for(device),
         "former": FormerDevice.objects.known_to(device),
     }
 
@@ -148,6 +149,7 @@ def read_key(request: PersonRequest, pk: int) -> HttpResponse:
     else:
         note(request, "read_key.shown", about=device, organization=device.organization)
         platform = device.channel.account.on_platform
+        shown["snippets"] = snippets_for(device, shown["key"])
         shown["graph"] = platform.chart_url(device.channel.number, FIELD, api_key=shown["key"], **GRAPH)
     if request.htmx:
         return render(request, "devices/_read_key.html", shown)

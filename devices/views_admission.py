@@ -20,7 +20,7 @@ from devices.forms_admission import DecideForm, ExpectedForm, PolicyForm
 from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs import access
 from orgs.audit import address_of
-from orgs.http import PersonRequest, breadcrumbs, note, posted
+from orgs.http import PersonRequest, below_my_devices, breadcrumbs, note, posted
 from orgs.models import Organization
 
 ROWS_A_PAGE = 50
@@ -137,6 +137,7 @@ def pending_devices(request: PersonRequest) -> HttpResponse:
         "refused": refused,
         "form": DecideForm(user=request.user),
         "customers": access.managed_organizations(request.user).customers().order_by("name"),
+        "breadcrumbs": below_my_devices(_("At the door")),
     }
     return render(request, "devices/pending_devices.html", context)
 

@@ -68,7 +68,7 @@ def history_of(request: PersonRequest, pk: int) -> HttpResponse:
         "may_import": may_import,
         "example": EXAMPLE,
         "zone": timezone.get_current_timezone_name(),
-        "breadcrumbs": breadcrumbs(request.user, device.organization, device, _("History")),
+        "breadcrumbs": breadcrumbs(request.user, device.organization, device, _("All measurements")),
     }
     return render(request, "devices/history.html", context)
 

@@ -186,7 +186,12 @@ def replace(request: PersonRequest, pk: int) -> HttpResponse:
         _("Everybody who sees “{device}” goes on seeing it, with the same read keys.").format(device=device),
     ]
     if device.channel and not device.channel.account.on_platform.can_rotate_write_keys:
-        told.append(ending_by_hand(device))
+        told.append(
+            _(
+                "{platform} lets no program end a write key, so the device moves to a new channel there: the account "
+                "must have one left. What was measured stays on the chart."
+            ).format(platform=device.channel.account.get_platform_display())
+        )
     elif device.channel:
         told.append(_("The write key is renewed, so that the old hardware cannot write any more."))
     if device.blocked_at:

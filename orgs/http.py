@@ -7,6 +7,8 @@ from typing import Protocol, TypedDict
 
 from django.db.models import Model
 from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
 from orgs import access, audit
@@ -36,6 +38,11 @@ class HasPage(Protocol):
 def breadcrumbs(user: User, organization: Organization, *further: HasPage | Breadcrumb | str) -> list[Breadcrumb]:
     """Return the path to `organization` as far as `user` may know of it, then what is `further` down, page last."""
     return [_breadcrumb(step) for step in (*access.visible_path(user, organization), *further)]
+
+
+def below_my_devices(page: str) -> list[Breadcrumb]:
+    """Return the path to a page of devices that lie in several organizations."""
+    return [{"label": _("My devices"), "url": reverse("dashboard")}, {"label": page}]
 
 
 def _breadcrumb(step: HasPage | Breadcrumb | str) -> Breadcrumb:

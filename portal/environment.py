@@ -78,6 +78,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("DEFAULT_FROM_EMAIL", "str", "Smart Widgets <keys@localhost>", "Sender of the portal's mail."),
     Setting(
+        "TRUSTED_PROXY_COUNT",
+        "int",
+        0,
+        "How many proxies in front add to X-Forwarded-For: limits of tries and the audit then know who is behind them.",
+    ),
+    Setting(
         "STATIC_ROOT",
         "str",
         "var/static",

@@ -13,8 +13,8 @@ from devices.thermometer.sensor import RandomWalk
 from portal.demo import Hung, Thermometer
 from portal.processes import CannotRun
 
-HOURS = 6
-_EVERY = timedelta(seconds=30)
+HOURS = 24
+_EVERY = timedelta(seconds=90)  # As many as one bulk write takes.
 _TIMEOUT = (3, 30)
 
 

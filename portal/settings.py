@@ -172,6 +172,7 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm"}
+ALLAUTH_TRUSTED_PROXY_COUNT: int = _env["TRUSTED_PROXY_COUNT"]
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_URL.split(":", 1)[0]
 
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -235,6 +236,13 @@ SESSION_COOKIE_SAMESITE = "Lax"
 if PUBLIC_URL.startswith("https:"):
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_SSL_REDIRECT = True
+    # What devices and programs call is answered over plain HTTP, too: many a firmware speaks nothing else, and none
+    # follows a redirect. The envelope is sealed all the same.
+    SECURE_REDIRECT_EXEMPT = [r"^(midpoint/ws|api/v1|update|channels|stream|users)\b"]
+    # Both would speak for other names under the same domain, which are not ours to decide about.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 LOGGING = {

@@ -7,12 +7,16 @@ differs: `{"hobby": {"update_interval": 15, "channels": 4}}`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+
+YEAR = timedelta(days=365)
+"""For how long messages are counted against a quota."""
 
 
 @dataclass(frozen=True)

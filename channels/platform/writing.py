@@ -19,14 +19,13 @@ from django.db import IntegrityError, connection, transaction
 from channels.compiled import let_prepare
 from channels.platform.errors import MomentTaken, QuotaUsedUp, TooEarly, UnknownKey
 from channels.platform.models import ApiKey
-from channels.platform.plans import plans
+from channels.platform.plans import YEAR, plans
 from channels.platform.values import EntryValues
 from channels.turns import turn_to_write
 from channels.vault import keyed_hash
 
 # How exactly the use of a key is noted on it.
 NOTE_EVERY = timedelta(minutes=1)
-_YEAR = timedelta(days=365)
 # A last write so far in the future says that the clock was set back. That must not close the channel until it is then.
 _CLOCK_ERROR = timedelta(minutes=1)
 _FOREVER = 2**62
@@ -242,7 +241,7 @@ def spend(cursor: Any, channel_number: int, count: int, now: datetime) -> None:
     """Count `count` messages against the account's yearly quota, if any plan has one. Raises QuotaUsedUp."""
     if not _has_quota():
         return
-    year_ago = adapt(now - _YEAR)
+    year_ago = adapt(now - YEAR)
     quotas: list[Any] = []
     for name, plan in plans().items():
         quota = plan.yearly_messages or _FOREVER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
@@ -45,13 +46,21 @@ def route_of(address: str) -> Route | None:
         return None
 
 
-def examples(request: APIRequestContext, base: str, starts: list[str]) -> dict[Route, str]:
-    """Return an address for every route that pages lead to, by following their links and the addresses of forms.
+@dataclass(frozen=True)
+class Example:
+    """An address, and whether it is a page for people; None if nobody has looked yet."""
+
+    address: str
+    is_page: bool | None = None
+
+
+def examples(request: APIRequestContext, base: str, starts: list[str]) -> dict[Route, Example]:
+    """Return an address for every route: one that pages lead to, by links or as the address of a form, or a guess.
 
     `request` is logged in as somebody. Nothing is sent but GET.
     """
     known = set(routes())
-    found: dict[Route, str] = {}
+    found: dict[Route, Example] = {}
     waiting = list(starts)
     looked_at = 0
     while waiting and looked_at < _MOST_PAGES:
@@ -59,25 +68,28 @@ def examples(request: APIRequestContext, base: str, starts: list[str]) -> dict[R
         route = route_of(address)
         if route not in known or route in found or "logout" in route:
             continue
-        found[route] = address
         looked_at += 1
         answer = request.get(urljoin(base, address), max_redirects=0)
-        if not is_page(answer):
+        assert answer.status < 500, address
+        if answer.status == 404:
+            continue  # A pattern that a script fills in, perhaps.
+        found[route] = Example(address, is_page(answer))
+        if not found[route].is_page:
             continue
         for link in _LINK.findall(answer.text()):
             path = urlsplit(urljoin(urljoin(base, address), unescape(link)))
             if path.netloc == urlsplit(base).netloc:
                 waiting.append(path.path)
     for route in known - found.keys():
-        found[route] = _fill(route, found)
+        found[route] = Example(_fill(route, found))
     return found
 
 
-def _fill(route: Route, found: dict[Route, str]) -> str:
+def _fill(route: Route, found: dict[Route, Example]) -> str:
     """Return an address for a route that nothing leads to: with the number of one that begins alike, else a guess."""
     filled = "/" + route.removesuffix("$")
     if start := re.match(r"[^<]*<int:pk>/", route):
-        alike = next((found[other] for other in sorted(found) if other.startswith(start[0])), "")
+        alike = next((found[other].address for other in sorted(found) if other.startswith(start[0])), "")
         if number := re.match("/" + start[0].replace("<int:pk>", r"\d+"), alike):
             filled = number[0] + filled.removeprefix("/" + start[0])
     return re.sub(r"<[^>]+>", "1", filled)

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from channels.models import PlatformAccount
+from channels.platform.models import Account
 from devices.attention import matters_for
 from devices.models import Device, RegistrationKey
 from orgs import invitations
@@ -62,6 +64,33 @@ def test_an_account_that_is_not_good_comes_first(simpsons: Cast, state: str, sen
     first, second = told(simpsons.homer)
     assert sentence in first
     assert "kitchen" in second
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"PLATFORM_CHANNELS_PER_ACCOUNT": 4}, "has room for 2 more devices"),
+        ({"PLATFORM_CHANNELS_PER_ACCOUNT": 3}, "has room for 1 more device."),
+        ({"PLATFORM_CHANNELS_PER_ACCOUNT": 5}, ""),
+        ({"PLATFORM_YEARLY_MESSAGES": 100}, "has stored 95 percent"),
+        ({"PLATFORM_YEARLY_MESSAGES": 1000}, ""),
+    ],
+)
+def test_limits_of_the_account_are_named_when_they_are_near(
+    simpsons: Cast, settings: Settings, limits: dict[str, int], sentence: str
+) -> None:
+    Account.objects.update(messages=95)
+    for name, value in limits.items():
+        setattr(settings, name, value)
+    said = [sentence for sentence in told(simpsons.homer) if "The account of The Simpsons" in sentence]
+    assert bool(said) == bool(sentence)
+    assert all(sentence in one for one in said)
+
+
+def test_messages_of_a_year_ago_no_longer_count(simpsons: Cast, settings: Settings) -> None:
+    settings.PLATFORM_YEARLY_MESSAGES = 100
+    Account.objects.update(messages=95, messages_since=timezone.now() - timedelta(days=366))
+    assert told(simpsons.homer) == []
 
 
 def test_an_account_without_a_channel_left_is_named_while_a_device_waits_for_one(simpsons: Cast) -> None:

@@ -15,11 +15,12 @@ from channels import program_keys, removal
 from channels.embedded import Embedded
 from channels.models import Channel, ChannelKey, Renewal
 from channels.platform.models import Channel as PlatformChannel
-from channels.platforms import OutOfReach
+from channels.platforms import ChannelLimitReached, OutOfReach
 from channels.reading_keys import read_key_for
-from devices import blocking, ending, pending
+from devices import blocking, ending, pending, renewal_run
 from devices.attention import matters_for
 from devices.errors import TryLater
+from devices.latest import feed_of
 from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey, RegistrationPolicy
 from devices.registration import register
 from orgs.audit import AuditEntry
@@ -316,8 +317,41 @@ def test_a_stubborn_platform_is_said_so_before_deleting_and_replacing(
     for step in ("delete", "replace"):
         html = as_homer.get(f"/devices/{simpsons.kitchen.pk}/{step}/").content.decode()
         assert "lets no program end a write key" in html
+    assert ending.delete(simpsons.kitchen, keep_channel=True, by=simpsons.homer)
+
+
+def test_where_keys_cannot_be_ended_new_hardware_gets_a_new_channel_and_the_chart_goes_on(
+    simpsons: Cast, key: RegistrationKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, number = simpsons.kitchen.channel, number_of(simpsons.kitchen)
+    measure(simpsons.kitchen, "20")
+    monkeypatch.setattr(Embedded, "can_rotate_write_keys", False)
+
     ending.replace(simpsons.kitchen, serial=NEW, by=simpsons.homer)
-    ending.delete(simpsons.kitchen, keep_channel=True, by=simpsons.homer)
+
+    payload = opened(ask(NEW, key.lookup), key)
+    assert payload.channel != number
+    replaced = Device.objects.get(pk=simpsons.kitchen.pk)
+    assert (number_of(replaced), replaced.channel.first) == (payload.channel, old)
+    assert [entry.values[1] for entry in feed_of(replaced.channel, results=5).entries] == ["20"]
+    old.refresh_from_db()
+    assert old.left_at is not None, "what the old hardware writes there from now on is not the device's"
+
+
+def test_an_account_without_a_channel_left_is_tried_again(
+    simpsons: Cast, monkeypatch: pytest.MonkeyPatch, time_machine: Any
+) -> None:
+    time_machine.move_to(timezone.now(), tick=False)
+    number = number_of(simpsons.kitchen)
+    monkeypatch.setattr(Embedded, "can_rotate_write_keys", False)
+    with patch.object(Embedded, "create_channel", side_effect=ChannelLimitReached):
+        ending.replace(simpsons.kitchen, serial=NEW, by=simpsons.homer)
+    replaced = Device.objects.get(pk=simpsons.kitchen.pk)
+    assert (replaced.serial, number_of(replaced)) == (NEW, number)
+    time_machine.shift(timedelta(hours=2))
+    renewal_run.run()
+    replaced = Device.objects.select_related("channel").get(pk=simpsons.kitchen.pk)
+    assert number_of(replaced) != number
 
 
 def test_a_device_deleted_while_it_waits_for_its_channel_is_told_to_come_back(

@@ -32,7 +32,17 @@ from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
 from channels.tasks import check_account
 from devices.envelope import RegistrationKeyText
-from devices.models import Closure, Device, DeviceContact, RegistrationKey, RollOver
+from devices.models import (
+    Closure,
+    Device,
+    DeviceContact,
+    ExpectedDevice,
+    FormerDevice,
+    PendingDevice,
+    RegistrationKey,
+    RegistrationPolicy,
+    RollOver,
+)
 from devices.tasks import send
 from orgs import invitations
 from orgs.audit import record
@@ -45,7 +55,8 @@ from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactor
 SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
     PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalPolicy, Chore, RegistrationKey, Device,
-    DeviceContact, RollOver, Account, PlatformChannel, ApiKey, Closure,
+    DeviceContact, RegistrationPolicy, PendingDevice, ExpectedDevice, FormerDevice, RollOver, Closure,
+    Account, PlatformChannel, ApiKey,
 ]  # fmt: skip
 MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
@@ -97,6 +108,20 @@ def _household(customer: Organization) -> None:
     )
     RollOver.objects.create(device=device, old_channel=device.channel, by=member.user, overlap=timedelta(days=7))
     Closure.objects.get_or_create(customer=customer, defaults={"begun_by": member.user.email})
+    RegistrationPolicy.objects.update_or_create(customer=customer, defaults={"admits": "approved"})
+    at_the_door = {"customer": customer, "organization": member.organization, "serial": f"door-{member.pk}"}
+    PendingDevice.objects.create(
+        **at_the_door, asked_with=device.registered_with, refused_at=timezone.now(), refused_by=member.user
+    )
+    ExpectedDevice.objects.create(**at_the_door, name="Attic")
+    FormerDevice.objects.create(
+        customer=customer,
+        serial="gone",
+        organization_name="Attic",
+        how="deleted",
+        successor=device,
+        ended_by=member.user,
+    )
     Chore.objects.create(name=f"Chore {member.pk}", next_at=timezone.now())
     TOTP.activate(member.user, TOTP_SECRET)
     RecoveryCodes.activate(member.user)

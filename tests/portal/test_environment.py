@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+from pytest_django import Settings
 
 from portal import environment
 
@@ -75,3 +79,50 @@ def test_every_setting_is_in_the_readmes_table() -> None:
     readme = (ROOT / "README.md").read_text()
     for setting in environment.SETTINGS:
         assert environment.table_row(setting) in readme, f"{setting.name}: run `manage.py settings_table`"
+
+
+def settings_in(file: str) -> dict[str, str]:
+    lines = [line for line in file.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_the_sample_file_is_all_that_production_needs_and_its_secrets_are_fresh() -> None:
+    sample, another = (settings_in(start("sample_environment").stdout) for _ in range(2))
+    for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "LOOKUP_HASH_KEY"):
+        assert sample[name] != another[name]
+    deployed = start("check", "--deploy", "--fail-level", "WARNING", **sample)
+    assert (deployed.returncode, deployed.stderr) == (0, "")
+
+
+def test_every_setting_is_in_the_sample_file() -> None:
+    file = start("sample_environment").stdout
+    assert [setting.name for setting in environment.SETTINGS if f"{setting.name}=" not in file] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "goes_to"),
+    [
+        ("/accounts/login/", 301),
+        ("/devices/", 301),
+        ("/update?api_key=x&field1=1", 400),
+        ("/channels/1/feeds.json", 404),
+        ("/midpoint/ws/iot/devices/1?key=HQ481047", 403),
+        ("/updates/", 301),
+    ],
+)
+@pytest.mark.django_db
+def test_people_are_sent_to_https_and_devices_are_answered(
+    client: Client, settings: Settings, address: str, goes_to: int
+) -> None:
+    for name, value in _https().items():
+        setattr(settings, name, value)
+    assert client.get(address).status_code == goes_to
+
+
+@cache
+def _https() -> dict[str, object]:
+    """Return what the settings are behind a TLS proxy."""
+    names = ("SECURE_SSL_REDIRECT", "SECURE_REDIRECT_EXEMPT")
+    code = f"import json; from django.conf import settings; print(json.dumps([getattr(settings, n) for n in {names}]))"
+    found = start("shell", "--no-imports", "-c", code, DEBUG="off", PUBLIC_URL="https://keys.example.com", **SECRETS)
+    return dict(zip(names, json.loads(found.stdout.splitlines()[-1]), strict=True))

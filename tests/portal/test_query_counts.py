@@ -21,7 +21,7 @@ from tests.conftest import Cast
 from tests.factories import RegistrationKeyFactory
 
 MOST_QUERIES = {
-    "/devices/": 24,
+    "/devices/": 32,
     "/devices/live/": 8,
     "/devices/list/": 12,
     "/devices/list/?q=room": 12,
@@ -29,7 +29,7 @@ MOST_QUERIES = {
     "/devices/list/?order=-value": 12,
     "/devices/list/?organization={household}": 12,
     "/devices/list/?page=2": 12,
-    "/devices/{kitchen}/": 14,
+    "/devices/{kitchen}/": 20,
     "/devices/{kitchen}/people/": 16,
     "/people/": 9,
     "/people/?q=tenant&ends=soon&organization={household}": 10,
@@ -37,8 +37,8 @@ MOST_QUERIES = {
     "/people/{homer}/": 13,
     "/memberships/{place}/remove/": 12,
     "/organizations/": 8,
-    "/organizations/{home}/": 22,
-    "/organizations/{household}/": 22,
+    "/organizations/{home}/": 30,
+    "/organizations/{household}/": 30,
     "/registration-keys/{key}/": 14,
     "/devices/{kitchen}/keys/": 18,
     "/organizations/{home}/keys/": 12,

@@ -71,8 +71,9 @@
         {
           ...axis,
           side: across ? 3 : 2,
-          space: across ? 34 : 76,
-          size: across ? 70 : 34,
+          space: across ? 34 : 66,
+          size: across ? 70 : 42,
+          gap: across ? 5 : 9,
           label: roomy ? set.xaxis || null : null,
           values: (_, splits, __, ___, step) => labels(splits, step),
         },

@@ -47,6 +47,17 @@ def test_a_field_has_at_most_255_bytes(api, kitchen, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["", ".json", ".xml"])
+def test_an_account_that_has_used_up_its_year_is_asked_to_pay(api, kitchen, settings, suffix):
+    settings.PLATFORM_YEARLY_MESSAGES = 1
+    settings.PLATFORM_UPDATE_INTERVAL = 0
+    assert api.post("/update", {"api_key": kitchen.write, "field1": "1"}).content == b"1"
+    answer = api.post(f"/update{suffix}", {"api_key": kitchen.write, "field1": "2"})
+    assert answer.status_code == 402
+    assert "error_payment_required" in answer.content.decode()
+    assert Entry.objects.count() == 1
+
+
+@pytest.mark.parametrize("suffix", ["", ".json", ".xml"])
 def test_a_message_has_at_most_3000_bytes(api, kitchen, suffix):
     body = f"api_key={kitchen.write}&field1=1&padding="
     answer = api.post(f"/update{suffix}", body + "x" * (3001 - len(body)), content_type=FORM)

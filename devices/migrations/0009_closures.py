@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('devices', '0007_device_lifecycle'),
+        ('devices', '0008_roll_over_reported'),
         ('orgs', '0005_invitation_for_guests'),
     ]
 
