@@ -36,14 +36,14 @@ bench: setup
 	@command -v wrk >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq wrk; }
 	$(BIN)/python -m bench $(BENCH)
 
-soak: setup
-	$(BIN)/python -m soak $(SOAK)
-
 screenshots: setup
 	$(BIN)/python -m screenshots
+
+soak: setup
+	$(BIN)/python -m soak $(SOAK)
 
 messages: setup
 	@command -v xgettext >/dev/null || { echo "This needs GNU gettext: apt-get install gettext"; exit 1; }
 	$(BIN)/python manage.py makemessages --all --no-wrap --no-obsolete --add-location=file \
-		--ignore=.venv --ignore=node_modules --ignore=var --ignore=tests --ignore=bench --ignore=soak \
-		--ignore=screenshots
+		--ignore=.venv --ignore=node_modules --ignore=var --ignore=tests --ignore=bench --ignore=screenshots \
+		--ignore=soak
