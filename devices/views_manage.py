@@ -29,7 +29,8 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
         with transaction.atomic():
             before = device.name
             device.describe(**form.values)
-            note(request, "device.described", about=device, organization=device.organization, before=before)
+            done = "device.described" if device.name == before else "device.renamed"
+            note(request, done, about=device, organization=device.organization, before=before)
         messages.success(request, _("The device is now called “{name}”.").format(name=device))
         return redirect(device)
     path = breadcrumbs(request.user, device.organization, device, _("Rename"))
