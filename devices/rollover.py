@@ -75,6 +75,10 @@ def intend(
         raise CannotRenew(_("The device has no channel yet. It gets one when it asks for its key."))
     if not may_move(channel):
         raise CannotRenew(_("This platform can renew the write key in the channel: there is no need to leave it."))
+    if _is_missing(channel):
+        # The one that it was moved to last is gone, maybe before the device has heard of it.
+        for last in device.rollovers.moved().select_related("device__organization", "old_channel__account"):
+            finish(last)
     if device.rollovers.open().exists():
         raise RenewalUnderWay(_("The device is being moved to a new channel already."))
     _check_limit(channel.account)
@@ -244,11 +248,11 @@ def _after_missing(old: Channel) -> None:
     findings.settle(Finding.objects.filter(channel=old))
 
 
-def finish(rollover: RollOver) -> bool:
+def finish(rollover: RollOver, *, by: User | None = None, address: str | None = None) -> bool:
     """Leave the old channel of a device that has moved. Return whether this call did it.
 
-    To be called when the device has the new one, or the deadline has passed. Where it is to be deleted, that is over
-    only when the platform has confirmed it; otherwise the next run tries again.
+    To be called when the device has the new one, the deadline has passed, or somebody (`by`) wants it. Where it is to
+    be deleted, that is over only when the platform has confirmed it; otherwise the next run tries again.
     """
     old, account = rollover.old_channel, rollover.old_channel.account
     now = timezone.now()
@@ -270,9 +274,10 @@ def finish(rollover: RollOver) -> bool:
             findings.settle(Finding.objects.filter(channel=old))
         audit.record(
             "device.old_channel_kept" if rollover.keep_old else "device.old_channel_deleted",
-            by=None,
+            by=by,
             organization=rollover.device.organization,
             about=rollover.device,
+            address=address,
             channel=old.number,
         )
     return True
