@@ -17,7 +17,7 @@ from channels.errors import CannotRenew
 from channels.models import Channel, ChannelKey, Finding, OwnChannelQuerySet
 from channels.platforms import OutOfReach, PlatformError
 from channels.renewal import DEFAULT_OVERLAP
-from devices import rollover
+from devices import leaving, rollover
 from devices.models import Device, RollOver
 from devices.rollover_models import RollOverState
 from orgs import audit
@@ -127,7 +127,7 @@ def leave(request: PersonRequest, pk: int) -> HttpResponse:
         messages.info(request, _("The old channel has been left already."))
         return redirect("device_new_channel", pk)
     if request.method == "POST":
-        if rollover.finish(moved, by=request.user, address=audit.address_of(request)):
+        if leaving.finish(moved, by=request.user, address=audit.address_of(request)):
             messages.success(request, _("Channel {number} is left.").format(number=moved.old_channel.number))
         else:
             said = _("Channel {number} is not left yet. {trouble}")
@@ -164,7 +164,7 @@ def delete_old(request: PersonRequest, pk: int, channel: int) -> HttpResponse:
     old = get_object_or_404(_old_channels(device).still_there().select_related("account"), number=channel)
     if request.method == "POST":
         try:
-            rollover.delete_old(old, device=device, by=request.user, address=audit.address_of(request))
+            leaving.delete_old(old, device=device, by=request.user, address=audit.address_of(request))
         except CannotRenew as refusal:
             messages.error(request, str(refusal))
         except OutOfReach:

@@ -15,7 +15,7 @@ from channels.platform.models import Account
 from channels.platforms import OutOfReach
 from channels.sync import sync
 from channels.thingspeak import ThingSpeak
-from devices import rollover
+from devices import rollover_run
 from devices.models import Device, RollOver
 from tests.background import do_background_work
 from tests.channels.renewing import current
@@ -101,7 +101,7 @@ def test_the_kept_channel_is_deleted_later_after_a_question(as_homer: Client, ki
     assert as_homer.get(step).status_code == 404, "the device may still write to it"
     measure(again(kitchen), "21")
     ChannelKey.objects.writing().current().filter(channel=again(kitchen).channel).update(acknowledged_at=timezone.now())
-    rollover.carry_on()
+    rollover_run.carry_on()
     assert step in as_homer.get(page).content.decode()
     assert "disappears from the chart" in as_homer.get(step).content.decode()
     with patch.object(ThingSpeak, "delete_channel", side_effect=OutOfReach):
