@@ -1,4 +1,4 @@
-.PHONY: setup run test lint bench messages screenshots
+.PHONY: setup run test lint bench soak messages screenshots
 
 PYTHON ?= python3
 VENV := .venv
@@ -39,7 +39,11 @@ bench: setup
 screenshots: setup
 	$(BIN)/python -m screenshots
 
+soak: setup
+	$(BIN)/python -m soak $(SOAK)
+
 messages: setup
 	@command -v xgettext >/dev/null || { echo "This needs GNU gettext: apt-get install gettext"; exit 1; }
 	$(BIN)/python manage.py makemessages --all --no-wrap --no-obsolete --add-location=file \
-		--ignore=.venv --ignore=node_modules --ignore=var --ignore=tests --ignore=bench --ignore=screenshots
+		--ignore=.venv --ignore=node_modules --ignore=var --ignore=tests --ignore=bench --ignore=screenshots \
+		--ignore=soak

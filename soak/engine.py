@@ -18,7 +18,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from channels.models import PlatformAccount, Renewal  # noqa: E402
+from channels.models import ChannelKey, Renewal  # noqa: E402
 from devices.models import Device, RegistrationKey  # noqa: E402
 from portal.processes import CannotRun, Children, Stopped, stoppable  # noqa: E402
 from portal.story.stage import Stage as StoryStage  # noqa: E402
@@ -57,7 +57,8 @@ def play(folder: Path, platform: str, plan: Plan) -> bool:
     with Children(folder) as children:
         stage = Stage(children, folder, platform)
         stage.start()
-        story = signed_up(StoryStage(stage.portal.portal.url, folder, stage.account_key))
+        thingspeak = stage.thingspeak.portal.url if stage.thingspeak else ""
+        story = signed_up(StoryStage(stage.portal.portal.url, folder, stage.account_key, thingspeak))
         key = RegistrationKey.objects.get(lookup=story.key.lookup)
         drama = Drama(stage, Folder(folder / "fleet", plan.devices), Homer(story, plan.rng), plan)
         fleet = stage.start_fleet(
@@ -97,7 +98,7 @@ class Drama:
         asking = threading.Thread(target=self._ask, args=(key, devices, since), name="Homer", daemon=True)
         asking.start()
         at = self.plan.rng.randrange(self.plan.devices)
-        self.stage.wait_until(lambda: self._progress(key, since, devices) > at, f"{at + 1} renewals are begun")
+        self.stage.wait_until(lambda: self._progress(since) > at, f"{at + 1} renewals are begun")
         self._take_away(number, at + 1)
         self.stage.wait_until(lambda: not asking.is_alive(), "Homer has asked for all renewals")
         key.refresh_from_db()
@@ -142,8 +143,7 @@ class Drama:
         return not wrong
 
     def _devices_to_renew(self) -> list[Device]:
-        can_rotate = PlatformAccount.objects.get().on_platform.can_rotate_write_keys
-        devices = list(Device.objects.order_by("serial")) if can_rotate else []
+        devices = list(Device.objects.order_by("serial"))
         self.plan.rng.shuffle(devices)
         return devices
 
@@ -153,11 +153,10 @@ class Drama:
         finally:
             connection.close()
 
-    def _progress(self, key: RegistrationKey, since: datetime, devices: list[Device]) -> int:
-        """How many renewals have begun; where write keys are not renewed, how many devices have moved."""
-        if devices:
-            return Renewal.objects.filter(started_at__gte=since).count()
-        return Device.objects.filter(contact__asked_with__predecessors=key).count()
+    def _progress(self, since: datetime) -> int:
+        """How many write keys have begun to be replaced."""
+        begun = Renewal.objects.filter(started_at__gte=since).count()
+        return begun or ChannelKey.objects.filter(origin=ChannelKey.Origin.PLATFORM, created_at__gte=since).count()
 
     def _take_away(self, number: int, at: int) -> None:
         """Kill the portal in the first round, take the platform away in the second; bring it back after a while."""

@@ -35,13 +35,13 @@ def _register(story: Story, device: Visitor, serial: str, envelope_key: bytes) -
     address = f"/midpoint/ws/iot/devices/{serial}?key={key.lookup}"
     answer = device.get(f"{address}&nonce={nonce}", accept="text/plain")
     expect(answer.status == 200, f"the portal answers the device {serial}", instead=f"{answer.status} {answer.source}")
-    payload = _open(answer, envelope_key, key.lookup, serial, nonce)
+    payload = open_answer(answer, envelope_key, key.lookup, serial, nonce)
     story.teller.keep_secret(payload.write_key)
     expect(True, f"its secret half opens the envelope: channel {payload.channel}, write key {payload.write_key}")
     expect(payload.write_key not in answer.source, "the write key is not to be read on its way")
     _stays_shut(story, answer)
     again = device.get(address, accept="text/plain")
-    same = _open(again, envelope_key, key.lookup, serial, None)
+    same = open_answer(again, envelope_key, key.lookup, serial, None)
     expect(
         (same.channel, same.write_key) == (payload.channel, payload.write_key),
         "asked again, the portal gives the same channel and the same key",
@@ -51,7 +51,8 @@ def _register(story: Story, device: Visitor, serial: str, envelope_key: bytes) -
     return payload
 
 
-def _open(answer: Page, envelope_key: bytes, lookup: str, serial: str, nonce: str | None) -> Payload:
+def open_answer(answer: Page, envelope_key: bytes, lookup: str, serial: str, nonce: str | None) -> Payload:
+    """Open the envelope that a device was sent. Raises StoryFailed."""
     try:
         return open_envelope(answer.source.strip(), key=envelope_key, lookup=lookup, serial=serial, nonce=nonce)
     except EnvelopeError as error:

@@ -53,7 +53,7 @@ def _find_the_kitchen(story: Story, page: Page) -> Page:
     page = marge.get("/devices/")
     expect("Kitchen" in page.text and channel in page.text, f"she finds the kitchen, channel {channel}")
     kitchen, last = page, story.measured[-1]
-    page = _as_soon_as(lambda: marge.follow(kitchen, "Kitchen"), lambda page: float(last) in _numbers(page))
+    page = as_soon_as(lambda: marge.follow(kitchen, "Kitchen"), lambda page: float(last) in _numbers(page))
     expect(float(last) in _numbers(page), f"with its last value, {last} °C", instead=page.text[:300])
     return page
 
@@ -61,8 +61,8 @@ def _find_the_kitchen(story: Story, page: Page) -> Page:
 def _see_the_chart(story: Story, page: Page) -> None:
     marge, expect = story.marge, story.teller.expect
     feed = _feed_of(page)
-    answer = _as_soon_as(lambda: marge.get(feed), lambda answer: story.measured[-1] in answer.source)
-    drawn = _values(answer)
+    answer = as_soon_as(lambda: marge.get(feed), lambda answer: story.measured[-1] in answer.source)
+    drawn = values_in(answer)
     expect(
         drawn[-len(story.measured) :] == story.measured,
         f"the chart in the page draws what the thermometer has measured: {', '.join(story.measured)} °C",
@@ -81,10 +81,10 @@ def _open_the_graph(story: Story, page: Page) -> None:
     expect(page.link_to("api_key=") is None, "her read key is hidden until she asks for it")
     page = marge.submit(page, page.form_beside_secret())
     graph = page.link_to("/charts/1") or ""
-    key = dict(parse_qsl(urlsplit(graph).query)).get("api_key", "")
+    story.read_key = key = dict(parse_qsl(urlsplit(graph).query)).get("api_key", "")
     expect(key and key in page.secrets(), "Marge has a read key, and an address that shows the graph with it")
     opened = stranger.get(graph)
-    drawn = _values(stranger.get(_feed_of(opened)))
+    drawn = values_in(stranger.get(_feed_of(opened)))
     expect(
         drawn[-len(story.measured) :] == story.measured,
         "opened anywhere, without logging in, the address draws the same values",
@@ -97,12 +97,14 @@ def _open_the_graph(story: Story, page: Page) -> None:
     )
     number = story.payloads["Kitchen"].channel
     feed = f"{urlsplit(graph).scheme}://{urlsplit(graph).netloc}/channels/{number}/feeds.json"
-    expect(_values(stranger.get(f"{feed}?api_key={key}")), "programs read the channel with her key, as from ThingSpeak")
+    expect(
+        values_in(stranger.get(f"{feed}?api_key={key}")), "programs read the channel with her key, as from ThingSpeak"
+    )
     refused = stranger.get(feed)
     expect(refused.status == 400 and refused.source == "-1", "and not without", instead=refused.source[:100])
 
 
-def _as_soon_as(fetch: Callable[[], Page], is_new: Callable[[Page], bool]) -> Page:
+def as_soon_as(fetch: Callable[[], Page], is_new: Callable[[Page], bool]) -> Page:
     """Fetch until the answer is new enough, but not for ever: what comes from ThingSpeak may be seconds old."""
     give_up_at = time.monotonic() + PATIENCE
     page = fetch()
@@ -126,7 +128,7 @@ def _feed_of(page: Page, *, missing_is_fine: bool = False) -> str:
     raise StoryFailed(f"Expected: there is a chart on the page “{page.title}” ({page.status}).")
 
 
-def _values(answer: Page) -> list[str]:
+def values_in(answer: Page) -> list[str]:
     """The temperatures in a feed, the oldest first."""
     try:
         feeds = json.loads(answer.source)["feeds"]

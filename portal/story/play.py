@@ -1,4 +1,4 @@
-"""The six steps, in their order, and what they hand on to each other."""
+"""The seven steps, in their order, and what they hand on to each other."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Story:
     """The address of each device's page, by its name."""
     payloads: dict[str, Payload] = field(default_factory=dict)
     """What the envelopes held, by the device's name."""
+    read_key: str = field(repr=False, default="")
+    """Marge's."""
     measured: list[str] = field(default_factory=list)
     """What the thermometer in the kitchen has measured, in °C, as it sent it."""
 
@@ -46,7 +48,15 @@ class Story:
 
 def play(stage: Stage, teller: Teller, *, platform: str) -> None:
     """Play all steps, up to the first that fails. What happened is told by `teller`, who also knows how it ended."""
-    from portal.story import device, marge_logs_in, organizations, registration_key, signing_up, thermometer
+    from portal.story import (
+        device,
+        keys_change,
+        marge_logs_in,
+        organizations,
+        registration_key,
+        signing_up,
+        thermometer,
+    )
 
     steps = (
         ("Homer signs up", signing_up.play),
@@ -55,6 +65,7 @@ def play(stage: Stage, teller: Teller, *, platform: str) -> None:
         ("Two devices ask for their keys, and Homer moves them to their places", device.play),
         ("The thermometer is set up, registers and measures", thermometer.play),
         ("Marge logs in and finds the temperature", marge_logs_in.play),
+        ("All keys are renewed while the thermometer keeps measuring", keys_change.play),
     )
     story = begin(stage, teller)
     teller.open(stage.portal, platform)

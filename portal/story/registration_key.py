@@ -20,7 +20,7 @@ def play(story: Story) -> None:
     page = homer.follow(page, "••••••••")
     hidden = page.source
     page = homer.submit(page, page.form_beside_secret())
-    key = _shown_on(page)
+    key = shown_on(page)
     story.registration_key = key
     story.teller.keep_secret(key.secret)
     expect(key.secret not in hidden and key.lookup in hidden, "the key is hidden until Homer asks for it")
@@ -38,7 +38,8 @@ def play(story: Story) -> None:
     )
 
 
-def _shown_on(page: Page) -> RegistrationKeyText:
+def shown_on(page: Page) -> RegistrationKeyText:
+    """Return the registration key that the page shows. Raises StoryFailed."""
     for shown in page.secrets():
         try:
             return RegistrationKeyText.parse(shown)

@@ -1,4 +1,4 @@
-"""Step 5: a real software thermometer, set up on its console and switched on."""
+"""Step 5: a real software thermometer, set up on its console and switched on; it goes on measuring in step 7."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 
@@ -19,14 +21,16 @@ if TYPE_CHECKING:
 
 MEASUREMENTS = 4
 _WITHIN = 120.0
+_LOOK_EVERY = 0.1
 _QUESTION = re.compile(r"((?:\)|\]): )")
+_SUMMARY = re.compile(r"; ([0-9]+) measured, ([0-9]+) stored, ([0-9]+) waiting")
 _STORED = re.compile(r"(-?[0-9.]+) °C stored in channel ([0-9]+) as entry ([0-9]+)")
 
 
 def play(story: Story) -> None:
     """Homer types the key into the thermometer of the kitchen, switches it on, and it measures."""
     expect = story.teller.expect
-    state = story.stage.folder / "thermometer" / "state.json"
+    state = _state_of(story)
     typed = [story.key.text.lower(), story.stage.portal, "1", "Kitchen"]
     said = _run("configure", "--state", str(state), "--serial", SERIALS["Kitchen"], typed=typed)
     story.teller.remark(f"On its console Homer types the key in small letters, {story.key.text}, and the address.")
@@ -49,6 +53,71 @@ def play(story: Story) -> None:
         instead=said,
     )
     story.measured = [value for value, _, _ in stored]
+
+
+def _state_of(story: Story) -> Path:
+    return story.stage.folder / "thermometer" / "state.json"
+
+
+class RunningThermometer:
+    """The thermometer of the kitchen, measuring in the background while the `with` block runs."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._log = story.stage.folder / "thermometer.log"
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "devices.thermometer", "run", "--state", str(_state_of(self._story))]
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603  our own program
+                # Homer does not want to wait for a day.
+                [*command, "--poll", "2"],
+                cwd=settings.BASE_DIR,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._story.teller.remark("The thermometer is switched on, and looks for new keys every two seconds.")
+        return self
+
+    def __exit__(self, *_how: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def expect_to_say(self, words: str) -> None:
+        """Wait until it says that. Raises StoryFailed if it does not."""
+        self._wait(lambda: words in self._said, f"the thermometer says “{words}”")
+        line = next(line for line in self._said.splitlines() if words in line)
+        self._story.teller.remark(f"The thermometer says: {line.strip()}")
+
+    def expect_to_store(self, count: int) -> None:
+        """Wait until it has stored so many measurements more. Raises StoryFailed if it does not."""
+        before = len(_STORED.findall(self._said))
+        self._wait(lambda: len(_STORED.findall(self._said)) >= before + count, "the thermometer goes on measuring")
+        self._story.teller.expect(True, f"the thermometer goes on: {_STORED.findall(self._said)[-1][0]} °C stored")
+
+    def finish(self) -> tuple[int, int]:
+        """Let it take one more measurement and send what it has kept. Return how many it took, and how many it keeps.
+
+        It has been switched off before.
+        """
+        said = _run("run", "--state", str(_state_of(self._story)), "--count", "1")
+        numbers = [[int(number) for number in found] for found in _SUMMARY.findall(self._said + said)]
+        return sum(measured for measured, _, _ in numbers), numbers[-1][2]
+
+    @property
+    def _said(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def _wait(self, is_so: Callable[[], bool], what: str) -> None:
+        give_up_at = time.monotonic() + _WITHIN
+        while not is_so():
+            if time.monotonic() > give_up_at or self._process.poll() is not None:
+                raise StoryFailed(f"Expected: {what}. It says: {self._said[-500:].strip()}")
+            time.sleep(_LOOK_EVERY)
 
 
 def _run(*arguments: str, typed: list[str] | None = None) -> str:

@@ -60,7 +60,7 @@ def test_the_story_is_true(story: Told) -> None:
     assert story.status == 0
 
 
-def test_it_has_six_steps(story: Told) -> None:
+def test_it_has_seven_steps(story: Told) -> None:
     assert [step["title"] for step in story.steps.values()] == [
         "Homer signs up",
         "Homer finds his registration key",
@@ -68,8 +68,9 @@ def test_it_has_six_steps(story: Told) -> None:
         "Two devices ask for their keys, and Homer moves them to their places",
         "The thermometer is set up, registers and measures",
         "Marge logs in and finds the temperature",
+        "All keys are renewed while the thermometer keeps measuring",
     ]
-    assert story.summary["steps"] == 6
+    assert story.summary["steps"] == 7
 
 
 def test_step_1_homer_signs_up(story: Told) -> None:
@@ -119,6 +120,29 @@ def test_step_6_marge_sees_the_temperature_and_nothing_else(story: Told) -> None
         "nor the registration key",
     ):
         assert fact in checks
+
+
+def test_step_7_all_keys_are_renewed_and_nothing_is_lost(story: Told) -> None:
+    checks = story.checks(7)
+    for fact in (
+        "the thermometer has fetched the new key by itself",
+        "whoever writes with the old key is refused",
+        "gets the new registration key in its envelope",
+        "switched to the new registration key, without a serial cable",
+        "the old registration key is good for nothing any more",
+        "Marge finds another read key",
+        "with her old key nobody reads anything any more",
+        "taken meanwhile are in the channel, each exactly once",
+    ):
+        assert fact in checks
+    on_pages = story.summary["platform"] == "thingspeak"
+    assert ("renews write keys on its own pages" in checks) == on_pages
+    assert ("says until when both are good" in checks) != on_pages
+
+
+def test_no_key_of_step_7_is_told_in_full(story: Told) -> None:
+    renewed = next(check for check in story.steps[7]["checks"] if "takes the place of" in check)
+    assert [word.count("•") for word in renewed.split() if "•" in word] == [6, 6]
 
 
 def test_no_password_and_no_secret_half_is_told(story: Told) -> None:
