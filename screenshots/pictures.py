@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 
 FIXTURE = Path(__file__).resolve().parent.parent / "fixtures" / "simpsons.json"
 MOST_BYTES = 200_000
+TAKES_THE_NEW_KEY = 15_000
 DESK, PHONE = (1280, 860), (390, 844)
 
 
@@ -45,6 +46,15 @@ def _show_key(page: Page) -> None:
     page.get_by_role("img", name="QR code").wait_for()
 
 
+def _renew(page: Page) -> None:
+    """Renew the kitchen's write key, and wait until its thermometer has taken the new one."""
+    _open("Kitchen", "All keys of the device", "Renew the write key")(page)
+    page.get_by_role("main").get_by_role("button", name="Renew").click()
+    page.wait_for_load_state()
+    page.wait_for_timeout(TAKES_THE_NEW_KEY)
+    page.reload()
+
+
 PICTURES = (
     Picture("start", "", "/"),
     Picture("my-devices", "homer", "/devices/"),
@@ -52,6 +62,9 @@ PICTURES = (
     Picture("my-devices-phone-dark", "marge", "/devices/", phone=True, dark=True),
     Picture("device", "homer", "/devices/", _open("Kitchen")),
     Picture("device-dark", "homer", "/devices/", _open("Kitchen"), dark=True),
+    Picture("keys", "homer", "/devices/", _renew),
+    Picture("who-sees-it", "homer", "/devices/", _open("Kitchen", "Who sees it")),
+    Picture("my-account", "marge", "/account/", phone=True),
     Picture("organizations", "homer", "/organizations/"),
     Picture("organization", "homer", "/organizations/", _open("Household")),
     Picture("registration-key", "homer", "/organizations/", _show_key),

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import get_commands
 
 from portal.environment import SETTINGS
+from screenshots.pictures import MOST_BYTES, PICTURES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,7 +36,9 @@ def test_settings_are_called_what_they_are_called() -> None:
     assert set(re.findall(r"`([A-Z]+_[A-Z_]+)[`=]", text)) - {setting.name for setting in SETTINGS} == djangos
 
 
-def test_pictures_are_light_enough_for_a_repository() -> None:
-    pictures = sorted((ROOT / "docs" / "screenshots").glob("*.png"))
-    assert pictures
-    assert [picture.name for picture in pictures if picture.stat().st_size > 200_000] == []
+def test_the_pictures_are_those_that_are_taken_and_light_enough_for_a_repository() -> None:
+    pictures = {picture.stem: picture.stat().st_size for picture in (ROOT / "docs" / "screenshots").glob("*.png")}
+    assert pictures.keys() == {picture.name for picture in PICTURES}
+    assert {name: size for name, size in pictures.items() if size > MOST_BYTES} == {}
+    shown = {link for page in PAGES for link in re.findall(r"screenshots/([a-z-]+)[.]png", page.read_text("utf-8"))}
+    assert shown == pictures.keys()
