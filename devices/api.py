@@ -18,8 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from devices import tries
 from devices.envelope import NotARegistrationKey, parse_lookup
-from devices.errors import Malformed
+from devices.errors import KeyNotGood, Malformed
 from devices.registration import register
 from devices.serials import NotASerial, check_serial
 from orgs.audit import address_of
@@ -93,14 +94,20 @@ class DeviceRegistration(APIView):
             400: OpenApiResponse(description="Serial, key or nonce is malformed."),
             403: OpenApiResponse(description="The registration key is not good."),
             409: OpenApiResponse(description="The organization does not let this device in."),
+            429: OpenApiResponse(description="Too many bad keys from this address; Retry-After says when to go on."),
             503: OpenApiResponse(description="Not now; Retry-After says when."),
         },
         auth=[],
     )
     def get(self, request: Request, serial: str) -> HttpResponseBase:
+        tries.check(request._request)
         lookup = _lookup_in(request)
         nonce = _nonce_in(request)
-        device = register(lookup=lookup, serial=_checked(serial), whence=lambda: address_of(request._request))
+        try:
+            device = register(lookup=lookup, serial=_checked(serial), whence=lambda: address_of(request._request))
+        except KeyNotGood:
+            tries.note_bad_key(request._request)
+            raise
         headers = {"ETag": device.etag, "Cache-Control": "no-store"}
         etags = _etags_in(request)
         is_current = device.etag in etags

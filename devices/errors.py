@@ -50,6 +50,16 @@ class WaitsForApproval(DeviceRefusal):
         self.retry_after = retry_after
 
 
+class TooManyTries(DeviceRefusal):
+    """Bad keys have come from this address too often; `retry_after` is in seconds."""
+
+    code = "throttled"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many bad registration keys have come from this address. Wait, then try with a good one.")
+        self.retry_after = retry_after
+
+
 class TryLater(DeviceRefusal):
     """The portal or the channel platform cannot do it now; nothing is lost. `retry_after` is in seconds."""
 

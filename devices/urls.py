@@ -75,6 +75,7 @@ urlpatterns = [
     path("organizations/", views_organizations.organizations, name="organizations"),
     path("organizations/<int:pk>/", views_organizations.organization, name="organization"),
     path("organizations/<int:pk>/move/", views_organizations.move, name="organization_move"),
+    path("organizations/<int:pk>/move-back/", views_organizations.move_back, name="organization_move_back"),
     path("organizations/<int:pk>/delete/", views_organizations.delete, name="organization_delete"),
     path("organizations/<int:pk>/history/", views_audit.history, name="history"),
     path("organizations/<int:pk>/keys/", views_organization_keys.keys, name="organization_keys"),

@@ -9,10 +9,11 @@ from django.core.paginator import Paginator
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from channels.models import RenewalPolicy
 from devices.delete_organization import delete_organization
@@ -27,6 +28,7 @@ from orgs.errors import CannotMove, ChangedMeanwhile, NotEmpty
 from orgs.forms import MoveOrganizationForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Invitation, Membership, Organization, User
+from orgs.undo import offer_undo, undone
 
 DEVICES_A_PAGE = 25
 PEOPLE_SHOWN = 50
@@ -56,6 +58,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
     )
     readings = readings_of(list(page), timezone.now())
     branch = tree_below(request.user, shown)
+    own = access.own_memberships(request.user)
     context: dict[str, Any] = {
         "organization": shown,
         "branch": branch,
@@ -63,7 +66,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
         "page": page,
         "readings": readings.all,
         "out_of_reach": readings.out_of_reach,
-        "own_place": access.own_memberships(request.user).filter(organization=shown).first(),
+        "own_place": own.filter(organization=shown).select_related("created_by").first(),
         "breadcrumbs": breadcrumbs(request.user, shown),
     }
     if branch.is_managed:
@@ -97,7 +100,7 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
     form = MoveOrganizationForm(posted(request), organization=moved, user=request.user)
     dropped_on = form.dropped_on(request.GET.get("to", ""))
     if form.is_valid():
-        target = form.cleaned_data["parent"]
+        target, before = form.cleaned_data["parent"], moved.parent
         try:
             with transaction.atomic():
                 tree.lock_tree_of(moved)
@@ -110,12 +113,47 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
             said = _("There is an organization called “{name}” in {target} already. Rename one of them first.")
             form.add_error(None if dropped_on else "parent", said.format(name=moved.name, target=target.name))
         else:
-            messages.success(request, _("“{name}” is now in {target}.").format(name=moved.name, target=target.name))
+            _say_moved(request, moved, target, before)
             return redirect(moved)
     context = {"form": form, "organization": moved, "breadcrumbs": breadcrumbs(request.user, moved, _("Move"))}
     if dropped_on:
         context |= {"target": dropped_on, "consequences": _of_moving(moved, dropped_on)}
     return render(request, "devices/move_organization.html", context)
+
+
+def _say_moved(request: PersonRequest, moved: Organization, target: Organization, before: Organization | None) -> None:
+    said = _("“{name}” is now in {target}.").format(name=moved.name, target=target.name)
+    if before is not None and access.may_manage(request.user, before):
+        address = reverse("organization_move_back", args=[moved.pk])
+        offer_undo(request, said, address=address, back_to=before.pk, out_of=target.pk)
+    else:
+        messages.success(request, said)
+
+
+@require_POST
+def move_back(request: PersonRequest, pk: int) -> HttpResponse:
+    """Undo `move`, unless somebody has moved it once more since."""
+    moved, what = _managed(request, pk), undone(request)
+    managed = access.managed_organizations(request.user)
+    target = managed.filter(pk=what["back_to"]).first() if what and what["out_of"] == moved.parent_id else None
+    if target is None:
+        messages.error(request, _("This can no longer be undone. Move it instead."))
+        return redirect(moved)
+    try:
+        with transaction.atomic():
+            tree.lock_tree_of(moved)
+            moved.require_unchanged()
+            move_organization(moved, below=target)
+            note(request, "organization.moved", about=moved, organization=moved, to=target.name)
+    except (CannotMove, ChangedMeanwhile) as error:
+        messages.error(request, str(error))
+    except IntegrityError:
+        said = _("There is an organization called “{name}” in {target} already. Rename one of them first.")
+        messages.error(request, said.format(name=moved.name, target=target.name))
+    else:
+        said = _("“{name}” is in {target} again. Read keys that ended stay ended: new ones are made when asked for.")
+        messages.success(request, said.format(name=moved.name, target=target.name))
+    return redirect(moved)
 
 
 def _of_moving(moved: Organization, target: Organization) -> list[str]:

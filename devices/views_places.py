@@ -89,7 +89,11 @@ def remove(request: PersonRequest, pk: int) -> HttpResponse:
     form = EndPlaceForm(posted(request), membership=membership)
     loss = loss_without(membership)
     if form.is_valid() and _end(request, membership, form, "membership.ended"):
-        offer_undo(request, _said(membership, loss), address=reverse("membership_restore"), **_as_plain(membership))
+        said = _said(membership, loss)
+        if access.may_manage(request.user, membership.organization):
+            offer_undo(request, said, address=reverse("membership_restore"), **_as_plain(membership))
+        else:  # It was their own place, by which they could have undone it.
+            messages.success(request, said)
         return _back(request, membership.organization)
     consequences = _consequences(membership, loss)
     return _page(request, "devices/place_remove.html", membership, form, _("Remove"), consequences=consequences)

@@ -72,6 +72,8 @@ WORDS: dict[str, str | Promise] = {
     "membership.moved": _("The place {about} was moved here from {before}."),
     "membership.restored": _("The place {about} was given back."),
     # Organizations
+    "channel.not_deleted": _("Channel {about} could not be deleted: the platform refuses the account key."),
+    "customer.closed": _("“{about}” was closed, with {devices} devices and {people} people."),
     "organization.created": _("“{about}” was made."),
     "organization.deleted": _("“{about}” was deleted."),
     "organization.described": _("“{about}” was renamed or described anew."),
@@ -83,7 +85,16 @@ WORDS: dict[str, str | Promise] = {
     "registration_policy.changed": _("Who may register was changed: {to}."),
     # One's own account
     "account.changed": _("The account {about} was changed."),
+    "account.closed": _("The account {about} was closed."),
+    "account.new_address": _("{about} has a new e-mail address; before it was {before}."),
+    "account.new_password": _("{about} chose a new password."),
+    "account.password_reset": _("{about} chose a new password by the link in a mail."),
+    "account.second_factor_added": _("{about} set up a second factor."),
+    "account.second_factor_removed": _("{about} removed a second factor."),
+    "account.second_factor_renewed": _("{about} made new recovery codes."),
     "log_in.ended": _("Log-ins of {about} were ended."),
+    "take_out.asked_for": _("A file with all data of {about} was asked for."),
+    "take_out.fetched": _("A file with all data of {about} was fetched."),
     # Operators of the portal
     "operator.added": _("An operator of the portal added {about}."),
     "operator.changed": _("An operator of the portal changed {about}: {what}"),
@@ -94,7 +105,10 @@ KINDS: dict[str, tuple[Promise, tuple[str, ...]]] = {
     "keys": (_("Keys"), ("read_key", "registration_key", "renewal_policy", "write_key")),
     "devices": (_("Devices"), ("channel", "device", "expected_devices", "finding", "history")),
     "people": (_("People"), ("invitation", "membership")),
-    "organization": (_("Organizations and account"), ("organization", "platform_account", "registration_policy")),
+    "organization": (
+        _("Organizations and account"),
+        ("customer", "organization", "platform_account", "registration_policy"),
+    ),
     "operators": (_("Operators of the portal"), ("operator",)),
 }
 """By what a history can be narrowed: the first parts of the actions of each kind."""

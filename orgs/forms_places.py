@@ -25,9 +25,9 @@ MAY_DO = (
 def until_field() -> EndOfDayField:
     """Return the field for the end of a guest's place."""
     return EndOfDayField(
-        label=gettext_lazy("Until the end of"),
+        label=gettext_lazy("A guest until the end of"),
         required=False,
-        help_text=gettext_lazy("For guests: afterwards they see nothing here any more. Empty: for good."),
+        help_text=gettext_lazy("Afterwards they see nothing here any more. Empty: they stay for good."),
     )
 
 
@@ -59,6 +59,19 @@ class MovePlaceForm(EditForm):
             access.managed_organizations(user).filter(tree_id=membership.organization.tree_id),
             label=gettext_lazy("Put this person into"),
             empty_label=None,
+        )
+
+
+class ChoosePlaceForm(forms.Form):
+    """In which of the organizations that the person manages."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"] = OrganizationField(
+            access.managed_organizations(user),
+            label=gettext_lazy("Into which organization?"),
+            help_text=gettext_lazy("They will see the devices of that organization and of all below it."),
+            empty_label=gettext_lazy("Please choose"),
         )
 
 

@@ -6,6 +6,7 @@ from orgs import views, views_invitations, views_people
 
 urlpatterns = [
     path("people/", views_people.people, name="people"),
+    path("people/invite/", views_invitations.choose_place, name="invite_somewhere"),
     path("people/invited/", views_invitations.invited, name="invited"),
     path("organizations/<int:pk>/new/", views.new, name="organization_new"),
     path("organizations/<int:pk>/edit/", views.edit, name="organization_edit"),

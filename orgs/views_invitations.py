@@ -7,7 +7,7 @@ from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,12 +18,25 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from orgs import access, invitations
 from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.forms import AcceptForm, InvitationForm
+from orgs.forms_places import ChoosePlaceForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Invitation
 from orgs.views_people import under_people
 
 INVITATIONS_A_PAGE = 50
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def choose_place(request: PersonRequest) -> HttpResponse:
+    """Choose where to invite somebody to."""
+    if not access.managed_organizations(request.user).exists():
+        raise Http404
+    form = ChoosePlaceForm(posted(request), user=request.user)
+    if form.is_valid():
+        return redirect("invite", form.cleaned_data["organization"].pk)
+    context = {"form": form, "breadcrumbs": under_people(_("Invite somebody"))}
+    return render(request, "orgs/invite_somewhere.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -52,7 +65,8 @@ def invited(request: PersonRequest) -> HttpResponse:
     """All invitations into what I manage that nobody has answered yet, those that need something first."""
     pending = access.managed_invitations(request.user).pending().select_related("organization")
     page = Paginator(pending.order_by("expires_at", "pk"), INVITATIONS_A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "breadcrumbs": under_people(_("Invitations"))}
+    manages = access.managed_organizations(request.user).exists()
+    context = {"page": page, "manages": manages, "breadcrumbs": under_people(_("Invitations"))}
     return render(request, "orgs/invited.html", context)
 
 

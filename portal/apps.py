@@ -6,9 +6,10 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        from portal import log_ins
+        from portal import account_events, log_ins
 
         log_ins.connect()
+        account_events.connect()
 
 
 class OperatorsConfig(admin.AdminConfig):

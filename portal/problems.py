@@ -10,13 +10,14 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from devices.errors import DeviceRefusal, KeyNotGood, Malformed, PolicyRefuses, TryLater, WaitsForApproval
+from devices.errors import DeviceRefusal, KeyNotGood, Malformed, PolicyRefuses, TooManyTries, TryLater, WaitsForApproval
 
 STATUS: dict[type[DeviceRefusal], int] = {
     WaitsForApproval: 202,
     Malformed: 400,
     KeyNotGood: 403,
     PolicyRefuses: 409,
+    TooManyTries: 429,
     TryLater: 503,
 }
 TITLES = {
@@ -40,7 +41,7 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponse | Response
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, DeviceRefusal):
         status, code, detail = STATUS[type(error)], error.code, str(error)
-        if isinstance(error, TryLater | WaitsForApproval):
+        if isinstance(error, TryLater | TooManyTries | WaitsForApproval):
             headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, exceptions.APIException):
         known = exception_handler(error, context)

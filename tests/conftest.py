@@ -14,6 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from channels import thingspeak_http, thingspeak_reading
 from channels.models import PlatformAccount
+from devices import tries
 from devices.models import Device
 from orgs.models import Membership, Organization, User
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, UserFactory
@@ -127,6 +128,7 @@ def as_operator(db: None) -> Client:
 def _empty_cache() -> None:
     """Forget what other tests cached: rate limits most of all."""
     cache.clear()
+    tries.forget()
 
 
 @pytest.fixture(autouse=True)

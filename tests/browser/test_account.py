@@ -209,3 +209,47 @@ def test_the_only_manager_is_told_what_goes_with_the_account(somebody: Somebody,
         confirm(page, cast.password)
         expect(page.locator(".field-errors")).to_have_text(re.compile("That is not its name"))
         homer.look("not its name")
+
+
+def with_an_authenticator(page: Page) -> None:
+    """Give the browser a fingerprint reader that always recognizes the finger."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    reader = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": reader})
+
+
+def test_a_passkey_is_added_and_lets_in(somebody: Somebody, email: str, portal: Portal) -> None:
+    lisa = somebody("lisa")
+    # Browsers make passkeys for names, not for numbers.
+    lisa.page.goto(portal.url.replace("127.0.0.1", "localhost") + "/accounts/login/")
+    page = lisa.page
+    with_an_authenticator(page)
+    page.get_by_label(EMAIL).fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_url(re.compile(r"/devices/"))
+    lisa.open("/accounts/2fa/")
+    page.get_by_role("link", name="Add one").click()
+    confirm(page)
+    lisa.look("add a passkey")
+    page.locator("[name=name]").fill("My laptop")
+    page.get_by_role("main").get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Recovery codes"))
+    lisa.open("/accounts/2fa/webauthn/", "passkeys")
+    expect(page.get_by_role("main")).to_contain_text("My laptop")
+    page.context.clear_cookies()
+    lisa.open("/accounts/login/")
+    page.get_by_label(EMAIL).fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    lisa.look("second factor with a passkey")
+    page.get_by_role("button", name=re.compile("passkey|security key", re.IGNORECASE)).first.click()
+    expect(page).to_have_url(re.compile(r"/devices/"))

@@ -115,7 +115,7 @@ def test_a_new_guest_comes_in_by_phone_and_is_out_at_the_next_click(somebody: So
     page.get_by_label(re.compile("How long is the link")).select_option("3 days")
     page.get_by_label(re.compile("E-mail address")).fill("ned@example.org")
     page.get_by_label(re.compile("Given name")).fill("Ned")
-    page.get_by_label(re.compile("^Until the end of")).fill("2099-12-31")
+    page.get_by_label(re.compile("^A guest until the end of")).fill("2099-12-31")
     homer.look("invite a guest")
     page.get_by_role("button", name="Send the invitation").click()
     expect(page.get_by_role("region", name="People")).to_contain_text("a guest until")

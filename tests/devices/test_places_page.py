@@ -289,6 +289,13 @@ def test_undo_is_refused_to_somebody_who_has_ceased_to_manage(simpsons: Cast) ->
     assert not Membership.objects.filter(user=simpsons.marge).exists()
 
 
+def test_no_undo_is_offered_to_whoever_removed_themselves(simpsons: Cast) -> None:
+    bart = MembershipFactory(organization=simpsons.household, relation=MANAGER, user__family_name="").user
+    answer = browser_of(bart).post(at(place_of(bart), "remove"), follow=True)
+    assert "is no longer in Household." in text(answer)
+    assert 'name="undo"' not in answer.content.decode()
+
+
 def test_undo_twice_makes_one_place(simpsons: Cast, as_homer: Client) -> None:
     offer = undo_of(as_homer.post(at(place_of(simpsons.marge), "remove"), follow=True))
     as_homer.post("/memberships/restore/", offer)

@@ -100,6 +100,43 @@ def test_moving_ends_the_keys_of_those_who_lose_sight(simpsons: Cast, as_homer: 
     assert not ChannelKey.objects.current().filter(holder=simpsons.marge).exists()
 
 
+# ---- undo ----
+
+
+def offer_after_moving(client: Client, moved: Organization, to: Organization) -> dict[str, str]:
+    answer = client.post(at(moved, "move/"), {"parent": to.pk}, follow=True)
+    found = re.search(r'name="undo" value="([^"]+)"', answer.content.decode())
+    assert found
+    return {"undo": found[1]}
+
+
+def test_a_move_can_be_undone(simpsons: Cast, as_homer: Client) -> None:
+    offer = offer_after_moving(as_homer, simpsons.household, simpsons.power_plant)
+    said = text(as_homer.post(at(simpsons.household, "move-back/"), offer, follow=True))
+    assert "“Household” is in The Simpsons again. Read keys that ended stay ended" in said
+    assert Organization.objects.get(pk=simpsons.household.pk).parent == simpsons.home
+
+
+def test_an_offer_undoes_that_move_of_that_organization_alone(simpsons: Cast, as_homer: Client) -> None:
+    attic = tree.create_below(simpsons.home, "Attic")
+    offer = offer_after_moving(as_homer, simpsons.household, simpsons.power_plant)
+    as_homer.post(at(attic, "move/"), {"parent": simpsons.power_plant.pk})
+    assert "can no longer be undone" in text(as_homer.post(at(attic, "move-back/"), offer, follow=True))
+    assert Organization.objects.get(pk=attic.pk).parent == simpsons.power_plant
+    # Somebody has moved it on since.
+    as_homer.post(at(simpsons.household, "move/"), {"parent": attic.pk})
+    assert "can no longer be undone" in text(as_homer.post(at(simpsons.household, "move-back/"), offer, follow=True))
+    assert Organization.objects.get(pk=simpsons.household.pk).parent == attic
+
+
+def test_no_undo_is_offered_to_where_one_may_not_move_it(simpsons: Cast) -> None:
+    bart = MembershipFactory(organization=simpsons.household, relation=MANAGER).user
+    MembershipFactory(user=bart, organization=simpsons.power_plant, relation=MANAGER)
+    answer = reader(bart).post(at(simpsons.household, "move/"), {"parent": simpsons.power_plant.pk}, follow=True)
+    assert "“Household” is now in Power plant." in text(answer)
+    assert 'name="undo"' not in answer.content.decode()
+
+
 # ---- deleting ----
 
 

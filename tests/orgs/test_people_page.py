@@ -115,6 +115,14 @@ def test_all_invitations_into_what_homer_manages_the_most_urgent_first(
     assert "example.org" not in as_carl.get("/people/invited/").content.decode()
 
 
+def test_from_the_list_one_invites_by_choosing_the_place_first(simpsons: Cast, as_homer: Client) -> None:
+    assert 'href="/people/invite/"' in as_homer.get("/people/").content.decode()
+    answer = as_homer.post("/people/invite/", {"organization": simpsons.household.pk})
+    assert answer["Location"] == f"/organizations/{simpsons.household.pk}/invite/"
+    answer = as_homer.post("/people/invite/", {"organization": simpsons.carls.pk})
+    assert list(answer.context["form"].errors) == ["organization"]
+
+
 def test_the_buttons_lead_back_to_the_list_that_they_are_on(simpsons: Cast, as_homer: Client) -> None:
     invitation = invitations.invite(organization=simpsons.household, email="lisa@example.org", by=simpsons.homer)
     address = f"/invited/{invitation.pk}/resend/"
@@ -129,5 +137,5 @@ def test_the_list_of_invitations_takes_a_fixed_number_of_queries(
 ) -> None:
     for n in range(count):
         invitations.invite(organization=simpsons.household, email=f"{n}@example.org", by=simpsons.homer)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         as_homer.get("/people/invited/")

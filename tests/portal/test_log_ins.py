@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from importlib import import_module
 
 import pytest
 import time_machine
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.conf import settings
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -153,3 +156,43 @@ def test_a_log_in_whose_time_has_run_out_is_not_listed(simpsons: Cast) -> None:
 def test_a_visitor_has_none(client: Client) -> None:
     client.get("/")
     assert not LogIn.objects.exists()
+
+
+def test_a_new_password_is_in_the_audit(simpsons: Cast) -> None:
+    desk = browser()
+    confirm_with_password(desk)
+    new = "a-beehive-of-blue-hair"
+    data = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    desk.post(reverse("account_change_password"), data)
+    noted = AuditEntry.objects.get(action="account.new_password")
+    assert (noted.actor, noted.address, noted.details) == (simpsons.marge, "192.0.2.7", {})
+
+
+def test_a_new_address_is_in_the_audit_and_the_old_one_is_told(simpsons: Cast) -> None:
+    desk = browser()
+    confirm_with_password(desk)
+    desk.post(reverse("account_email"), {"action_add": "", "email": "marge@bouvier.example"})
+    link = re.search(r"/accounts/confirm-email/\S+", mail.outbox[0].body)
+    assert link
+    desk.post(link[0])
+    simpsons.marge.refresh_from_db()
+    assert simpsons.marge.email == "marge@bouvier.example"
+    noted = AuditEntry.objects.get(action="account.new_address")
+    assert noted.details == {"before": "marge@example.net"}
+    assert [message.to for message in mail.outbox] == [["marge@bouvier.example"], ["marge@example.net"]]
+
+
+@pytest.mark.django_db(transaction=True)  # allauth tells of a new one when the transaction is over.
+def test_second_factors_are_in_the_audit_without_their_secrets(simpsons: Cast) -> None:
+    with time_machine.travel(NOON, tick=False):
+        desk = browser()
+        confirm_with_password(desk)
+        secret = desk.get(reverse("mfa_activate_totp")).context["form"].secret
+        code = format_hotp_value(hotp_value(secret, int(NOON.timestamp()) // 30))
+        desk.post(reverse("mfa_activate_totp"), {"code": code})
+        desk.post(reverse("mfa_deactivate_totp"))
+    entries = AuditEntry.objects.filter(actor=simpsons.marge, action__startswith="account.second_factor")
+    told = [(entry.action, entry.details["factor"]) for entry in entries.order_by("pk")]
+    assert ("account.second_factor_added", "totp") in told
+    assert ("account.second_factor_removed", "totp") in told
+    assert secret not in str([entry.details for entry in entries])

@@ -231,6 +231,8 @@ TABLE: list[Row] = [
     ("POST", "/organizations/{household}/edit/ name=Home", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/move/ parent={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
+    # Without the signed offer there is nothing to undo, see the tests of that page.
+    ("POST", "/organizations/{household}/move-back/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/delete/ things_to={plant}", SENT, OK, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/invite/", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -251,6 +253,9 @@ TABLE: list[Row] = [
     # People. The list shows everybody what is theirs to manage: to Marge nobody.
     ("GET", "/people/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/people/invited/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/people/invite/", OK, OK, GONE, GONE, OK, LOGIN),
+    # Carl manages something, but not Household.
+    ("POST", "/people/invite/ organization={household}", SENT, SENT, GONE, GONE, OK, LOGIN),
     ("GET", "/people/{marge}/", OK, OK, GONE, GONE, GONE, LOGIN),
     # Homer is above what Bart manages.
     ("GET", "/people/{homer}/", OK, GONE, GONE, GONE, GONE, LOGIN),

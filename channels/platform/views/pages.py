@@ -1,13 +1,15 @@
 """Pages for people: a chart for an iframe, and a channel.
 
-They are drawn without session and language, and may be framed by anyone who has an address that shows something.
+They are drawn without session, in the language that the browser asks for, and may be framed by anyone who has an
+address that shows something.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -15,12 +17,15 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from channels.platform import aggregation, presenting, reading, times
 from channels.platform.api import Call, endpoint
 from channels.platform.models import FIELDS, Channel
 
+P = ParamSpec("P")
 _COLOUR = re.compile(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _TYPES = ("line", "bar", "column", "spline", "step")
 _MOST_TEXT = 255
@@ -36,6 +41,22 @@ _POLICY = (
 )
 
 
+def _in_the_viewers_language(view: Callable[P, HttpResponseBase]) -> Callable[P, HttpResponseBase]:
+    """Without the middleware, which the addresses of devices and programs go without."""
+
+    @wraps(view)
+    def translated(*args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        call = args[0]
+        assert isinstance(call, Call)  # noqa: S101  For the type checker: it comes first.
+        with translation.override(translation.get_language_from_request(call.request)):
+            response = view(*args, **kwargs)
+        patch_vary_headers(response, ("Accept-Language", "Cookie"))
+        return response
+
+    return translated
+
+
+@_in_the_viewers_language
 def chart(call: Call, number: int, field: int) -> HttpResponseBase:
     """GET /channels/ID/charts/N: the chart of one field as a page of its own, with the original's parameters."""
     channel = Channel.objects.select_related("latest").filter(number=number).first()
@@ -87,6 +108,7 @@ def _handed_on(call: Call) -> dict[str, str]:
     return handed
 
 
+@_in_the_viewers_language
 def channel(call: Call, found: Channel | None, number: int) -> HttpResponseBase:
     """GET /channels/ID with a browser: the channel's page, or a form for the read key of a private one."""
     key = call.parameters.key

@@ -79,5 +79,6 @@ def enqueue_due(chores: Mapping[str, timedelta]) -> list[str]:
             for closure in Closure.objects.due(now):
                 carry_on.enqueue(closure.pk)
         else:
+            call_command("clearsessions")
             call_command("prune_db_task_results", min_age_days=KEEP_RESULTS.days, verbosity=0)
     return taken

@@ -18,9 +18,10 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 
 def attributes(page: str) -> dict[str, str]:
-    """What the chart's element tells the script."""
+    """What the chart's element tells the script, but for the sentences that it shows."""
     tag = re.search(r"<div[^>]* data-chart .*?>", page, re.DOTALL)[0]
-    return {name: unescape(value) for name, value in re.findall(r'data-([a-z-]+)="([^"]*)"', tag)}
+    told = re.findall(r'data-([a-z-]+)="([^"]*)"', tag)
+    return {name: unescape(value) for name, value in told if not name.startswith("text-")}
 
 
 def chart(api, keys: Keys, field: str = "1", **asked: str):
@@ -160,3 +161,12 @@ def test_a_channel_without_fields_has_a_page(api, carl):
     bare = a_channel(carl, name="Bare", public=True)
     Channel.objects.filter(number=bare.number).update(field1="")
     assert "no fields yet" in api.get(f"/channels/{bare.number}", headers=BROWSER).content.decode()
+
+
+def test_a_page_speaks_the_language_that_the_browser_asks_for(api, kitchen):
+    for number in (kitchen.number, kitchen.number + 1):
+        address = f"/channels/{number}"
+        german = api.get(address, headers=BROWSER | {"Accept-Language": "de-AT, en;q=0.4"})
+        assert b'<html lang="de">' in german.content
+        assert "Accept-Language" in german["Vary"]
+        assert b'<html lang="en">' in api.get(address, headers=BROWSER).content
