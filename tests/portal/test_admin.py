@@ -30,6 +30,7 @@ from channels.keys_shown import ShownKey
 from channels.models import Channel, ChannelKey, Chore, PlatformAccount, Renewal, RenewalPolicy
 from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
+from channels.renewal_rounds import RenewalRound
 from channels.tasks import check_account
 from devices.envelope import RegistrationKeyText
 from devices.models import (
@@ -54,7 +55,7 @@ from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactor
 
 SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
-    PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalPolicy, Chore, RegistrationKey, Device,
+    PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalPolicy, RenewalRound, Chore, RegistrationKey, Device,
     DeviceContact, RegistrationPolicy, PendingDevice, ExpectedDevice, FormerDevice, RollOver, Closure,
     Account, PlatformChannel, ApiKey,
 ]  # fmt: skip
@@ -98,6 +99,7 @@ def _household(customer: Organization) -> None:
     assert invitation.token_hash
     check_account.enqueue(customer.platform_account.pk)
     send.enqueue(["guest@example.net"], "You are invited", f"Open {MAILED_LINK}")
+    RenewalRound.objects.create(organization=member.organization, by=member.user, overlap=timedelta(days=7))
     RenewalPolicy.objects.create(organization=member.organization, write_every=30, changed_by=member.user)
     Finding.objects.create(
         account=customer.platform_account,
