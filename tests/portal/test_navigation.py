@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from orgs.models import Membership
+from orgs.models import Membership, User
 from tests.conftest import Cast
 
 pytestmark = pytest.mark.django_db
@@ -50,3 +50,11 @@ def test_who_is_locked_out_is_nobody_at_the_next_click(client: Client, simpsons:
     simpsons.marge.is_active = False
     simpsons.marge.save(update_fields=["is_active"])
     assert client.get("/devices/").status_code == 302
+
+
+def test_an_operator_is_led_to_the_administration_and_nobody_else_is(client: Client, simpsons: Cast) -> None:
+    operator = User.objects.create_superuser("otto@example.net")
+    client.force_login(operator)
+    assert 'href="/admin/"' in client.get("/devices/").content.decode()
+    client.force_login(simpsons.homer)
+    assert "/admin/" not in client.get("/devices/").content.decode()
