@@ -151,7 +151,7 @@ def _rotate(renewal: Renewal, account: PlatformAccount, platform: Platform) -> s
     there = platform.get_channel(account.key, number).write_key
     is_new = there != renewal.old_key.value
     if is_new and (renewal.deadline is not None or not renewal.urgent):
-        if not _writes_still(renewal.old_key, platform, account):
+        if not renewal.urgent and not _writes_still(renewal.old_key, platform, account):
             # It was somebody else who rotated it, and without a transitional period.
             Renewal.objects.filter(pk=renewal.pk, lease=renewal.lease).update(deadline=None)
             renewal.deadline = None
