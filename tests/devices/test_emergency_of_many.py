@@ -18,6 +18,7 @@ from channels.platform.models import Entry
 from channels.platforms import OutOfReach
 from channels.renewal_models import RenewalState
 from devices import blocking, renewal_all, renewal_run
+from devices.attention import matters_for
 from devices.models import Device, RegistrationKey
 from tests.background import do_background_work
 from tests.channels.renewing import ProcessDied, assert_books_are_right, current, die_after, die_before, there, writes
@@ -190,6 +191,24 @@ def test_a_platform_that_is_away_is_told_as_soon_as_it_is_back(simpsons: Cast, t
     a_minute_passes(time_machine)
     renewal_run.run()
     assert not any(map(writes, olds))
+
+
+def test_pages_say_which_keys_have_ended_while_the_new_ones_wait(simpsons: Cast, as_homer: Client) -> None:
+    with patch.object(renewal_all, "AT_ONCE_WITHIN", 0.0):
+        revoke_all(simpsons)
+    kitchen = channel_of(simpsons.kitchen)
+    of_device = as_homer.get(f"/devices/{simpsons.kitchen.pk}/keys/").content.decode()
+    assert "All write keys of “kitchen” have ended. It gets a new one as soon as it asks." in of_device
+    of_all = as_homer.get(f"/organizations/{simpsons.home.pk}/renewal/").content.decode()
+    assert of_all.count("Its old key has ended. It fetches the new one when it is back.") == 2
+
+    with patch.object(Embedded, "get_channel", side_effect=OutOfReach):
+        renewal.carry_out(Renewal.objects.get(channel=kitchen))
+    of_all = as_homer.get(f"/organizations/{simpsons.home.pk}/renewal/").content.decode()
+    assert of_all.count("The channel platform is out of reach. It is tried again.") == 1
+    said = [matter.sentence for matter in matters_for(simpsons.homer, timezone.now())]
+    assert any("kitchen" in sentence and "to be renewed, but:" in sentence for sentence in said)
+    assert not any("still good" in sentence for sentence in said)
 
 
 def test_who_says_so_again_does_not_wait_for_the_next_try(simpsons: Cast) -> None:
