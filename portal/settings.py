@@ -142,6 +142,11 @@ else:
         raise ImproperlyConfigured("EMAIL_URL must look like smtp://USER:PASSWORD@HOST:587/?tls=True.")
     vars().update(_mail)
     EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+# How the worker sends what pages have put into its queue: no page waits for a mail server, or fails with it.
+MAIL_TRANSPORT: str = EMAIL_BACKEND
+if MAIL_TRANSPORT == "django.core.mail.backends.smtp.EmailBackend":
+    EMAIL_BACKEND = "portal.mail.InBackground"
+    EMAIL_TIMEOUT: int = _mail["EMAIL_TIMEOUT"] or 30
 DEFAULT_FROM_EMAIL: str = _env["DEFAULT_FROM_EMAIL"]
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 OUTBOX_IS_SHOWN = EMAIL_BACKEND == "portal.outbox.OutboxBackend"
