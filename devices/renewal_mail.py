@@ -185,7 +185,7 @@ def _mail(organization: Organization, subject: Promise, template: str, context: 
 
 def _named(channels: Sequence[int]) -> dict[str, Any]:
     """The names of the devices with these channels, as far as a mail names them."""
-    devices = Device.objects.filter(channel__in=channels).order_by("name", "serial")
+    devices = Device.objects.filter(channel__in=channels).order_by(*Device.BY_NAME)
     return {
         "count": len(channels),
         "names": [str(device) for device in devices[:NAMED]],
