@@ -21,7 +21,8 @@ from channels.compiled import CompiledUpdate
 from channels.markers import marker_of
 from channels.models import Channel
 from channels.vault import EncryptedTextField
-from devices.admission_models import ExpectedDevice as ExpectedDevice  # These, too, are models of this app.
+from devices.admission_models import DoorMail as DoorMail  # These, too, are models of this app.
+from devices.admission_models import ExpectedDevice as ExpectedDevice
 from devices.admission_models import FormerDevice as FormerDevice
 from devices.admission_models import PendingDevice as PendingDevice
 from devices.admission_models import RegistrationPolicy as RegistrationPolicy

@@ -245,7 +245,7 @@ if PUBLIC_URL.startswith("https:"):
     SECURE_SSL_REDIRECT = True
     # What devices and programs call is answered over plain HTTP, too: many a firmware speaks nothing else, and none
     # follows a redirect. The envelope is sealed all the same.
-    SECURE_REDIRECT_EXEMPT = [r"^(midpoint/ws|api/v1|update|channels|stream|users)\b"]
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|midpoint/ws|api/v1|update|channels|stream|users)\b"]
     # Both would speak for other names under the same domain, which are not ours to decide about.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]

@@ -76,7 +76,7 @@ def test_a_sign_up_does_not_fail_with_the_mail_server_and_its_link_comes_later(
     assert not Letter.objects.exists()
 
 
-@pytest.mark.parametrize("email", ["homer@example.com", "nobody@example.org"])
+@pytest.mark.parametrize("email", ["homer@example.net", "nobody@example.org"])
 def test_asking_for_a_new_password_answers_as_always_while_the_mail_server_is_away(
     email: str, client: Client, simpsons: Cast, no_mail_server: None
 ) -> None:
