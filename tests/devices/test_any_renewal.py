@@ -39,6 +39,7 @@ from channels.errors import CannotRenew
 from channels.models import Channel, Renewal, RenewalPolicy
 from channels.platform.models import Entry
 from channels.platforms import PlatformError
+from channels.sync import sync
 from devices import registration, renewal_run
 from devices import renewal as registration_keys
 from devices.envelope import RegistrationKeyText
@@ -193,7 +194,7 @@ class KeysChange(RuleBasedStateMachine):
     @rule()
     def the_change_is_noticed(self) -> None:
         with suppress(ProcessDied, PlatformError):
-            renewal.adopt_change(self.channel)
+            sync(self.channel.account)
             self.rotated_unnoticed = Renewal.objects.open().exists()
 
     @rule(until=st.sampled_from([None, HOUR, 9 * DAY]))
@@ -259,7 +260,7 @@ class KeysChange(RuleBasedStateMachine):
         if self.rotated_unnoticed:
             self.time.shift(HOUR)
             renewal_run.run()
-            renewal.adopt_change(self.channel)
+            sync(self.channel.account)
         self.let_the_device_in_again()
         self.device_loses_power()
         self.device_runs(DAY)
