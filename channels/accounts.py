@@ -25,8 +25,11 @@ class PlatformAccountQuerySet(models.QuerySet["PlatformAccount"]):
     """Platform accounts, narrowed."""
 
     def to_sync(self, at: datetime) -> Self:
-        """Return those whose channels are to be compared with the platform's by now, the longest overdue first."""
-        due = self.filter(Q(next_sync_at__isnull=True) | Q(next_sync_at__lte=at))
+        """Return those whose channels are to be compared with the platform's by now, the longest overdue first.
+
+        Customers that are suspended, or being closed, are left alone: nobody could do anything about what is found.
+        """
+        due = self.filter(Q(next_sync_at__isnull=True) | Q(next_sync_at__lte=at), organization__suspended_at=None)
         return due.order_by(F("next_sync_at").asc(nulls_first=True), "pk")
 
 

@@ -15,7 +15,7 @@ from channels import renewal as write_keys
 from channels.errors import CannotRenew
 from channels.models import RenewalPolicy
 from channels.platforms import PlatformError
-from devices import read_rights, renewal_due, renewal_mail, rollover
+from devices import read_rights, renewal_due, renewal_mail, rollover, rollover_run
 from devices import renewal as registration_keys
 from devices.models import Device
 
@@ -50,7 +50,7 @@ def run(now: datetime | None = None) -> Done:
             _start_due(policy, now, done)
     carried_on = renewal_run.carry_on()
     done.renewed, done.ended = carried_on.renewed, carried_on.ended
-    moved_on = rollover.carry_on()
+    moved_on = rollover_run.carry_on()
     done.devices_moved, done.channels_left = moved_on.moved, moved_on.left
     done.registration_keys_ended = registration_keys.end_moved()
     done.read_keys_ended = keys_read.end_retired_read_keys(now) + read_rights.end_lost_read_keys()

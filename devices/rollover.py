@@ -9,7 +9,6 @@ deleted. The chart shows what is in both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -23,14 +22,13 @@ from channels.models import Channel, ChannelKey, Finding, KeyState, PlatformAcco
 from channels.platforms import (
     BadAccountKey,
     ChannelLimitReached,
-    NoSuchChannel,
     OutOfReach,
     PlatformError,
     RemoteChannel,
 )
 from channels.renewal import DEFAULT_OVERLAP, LEASE_MARGIN, trouble_of
 from channels.renewal_models import RenewalState
-from devices.latest import feed_of
+from devices import leaving
 from devices.models import Device, RollOver
 from devices.registration import LABELS
 from devices.rollover_models import RollOverState
@@ -63,7 +61,7 @@ def start(
 def begin(rollover: RollOver) -> None:
     """Carry out the move for the first time; without a transitional period also leave the old channel."""
     if carry_out(rollover) and rollover.state == RollOverState.MOVED and not rollover.overlap:
-        finish(rollover)
+        leaving.finish(rollover)
 
 
 def intend(
@@ -75,6 +73,10 @@ def intend(
         raise CannotRenew(_("The device has no channel yet. It gets one when it asks for its key."))
     if not may_move(channel):
         raise CannotRenew(_("This platform can renew the write key in the channel: there is no need to leave it."))
+    if _is_missing(channel):
+        # The one that it was moved to last is gone, maybe before the device has heard of it.
+        for last in device.rollovers.moved().select_related("device__organization", "old_channel__account"):
+            leaving.finish(last)
     if device.rollovers.open().exists():
         raise RenewalUnderWay(_("The device is being moved to a new channel already."))
     _check_limit(channel.account)
@@ -244,40 +246,6 @@ def _after_missing(old: Channel) -> None:
     findings.settle(Finding.objects.filter(channel=old))
 
 
-def finish(rollover: RollOver) -> bool:
-    """Leave the old channel of a device that has moved. Return whether this call did it.
-
-    To be called when the device has the new one, or the deadline has passed. Where it is to be deleted, that is over
-    only when the platform has confirmed it; otherwise the next run tries again.
-    """
-    old, account = rollover.old_channel, rollover.old_channel.account
-    now = timezone.now()
-    if not rollover.keep_old:
-        try:
-            account.on_platform.delete_channel(account.key, old.number)
-        except NoSuchChannel:
-            pass  # somebody has deleted it there
-        except PlatformError as error:
-            RollOver.objects.filter(pk=rollover.pk).update(trouble=trouble_of(error))
-            rollover.refresh_from_db()
-            return False
-    with transaction.atomic():
-        if not rollover.move_to(RollOverState.DONE, at=now, trouble=""):
-            return False
-        Channel.objects.filter(pk=old.pk).update(left_at=now)
-        if not rollover.keep_old:
-            old.note_gone()
-            findings.settle(Finding.objects.filter(channel=old))
-        audit.record(
-            "device.old_channel_kept" if rollover.keep_old else "device.old_channel_deleted",
-            by=None,
-            organization=rollover.device.organization,
-            about=rollover.device,
-            channel=old.number,
-        )
-    return True
-
-
 def cancel(rollover: RollOver, *, by: User, address: str | None = None) -> bool:
     """Give up a move whose new channel is not there yet. Return False if it is, or somebody is making it right now.
 
@@ -286,7 +254,7 @@ def cancel(rollover: RollOver, *, by: User, address: str | None = None) -> bool:
     idle = Q(leased_until__isnull=True) | Q(leased_until__lte=timezone.now())
     with transaction.atomic():
         waiting = RollOver.objects.select_for_update().filter(idle, pk=rollover.pk, state=RollOverState.STARTED)
-        if not waiting.exists():
+        if waiting.first() is None:
             return False
         rollover.give_up()
         audit.record(
@@ -297,83 +265,3 @@ def cancel(rollover: RollOver, *, by: User, address: str | None = None) -> bool:
             address=address,
         )
     return True
-
-
-@dataclass(frozen=True)
-class CarriedOn:
-    """How many devices have got a new channel, and how many old channels have been left."""
-
-    moved: int = 0
-    left: int = 0
-
-
-def carry_on() -> CarriedOn:
-    """Carry out what waits for a platform, then leave the old channels whose time has come.
-
-    Safe to run twice, at once, and after a crash. An account whose platform is out of reach is asked once.
-    """
-    away: set[int] = set()
-    moved = left = 0
-    needed = ("device__organization", "old_channel__account", "by")
-    for rollover in RollOver.objects.to_carry_out(timezone.now()).select_related(*needed).order_by("started_at"):
-        if rollover.old_channel.account_id not in away:
-            moved += carry_out(rollover)
-            if rollover.trouble == RollOver.Trouble.OUT_OF_REACH:
-                away.add(rollover.old_channel.account_id)
-    for rollover in RollOver.objects.moved().select_related(*needed, "new_channel__account").order_by("deadline"):
-        if rollover.old_channel.account_id not in away and _can_be_left(rollover):
-            left += finish(rollover)
-            if rollover.trouble == RollOver.Trouble.OUT_OF_REACH:
-                away.add(rollover.old_channel.account_id)
-    return CarriedOn(moved, left)
-
-
-def _can_be_left(rollover: RollOver) -> bool:
-    """Whether the device has the new channel, or the deadline has passed."""
-    if rollover.deadline is not None and rollover.deadline <= timezone.now():
-        return True
-    key = ChannelKey.objects.writing().current().filter(channel=rollover.new_channel).defer("value").first()
-    if key is None or key.acknowledged_at is not None or key.first_used_at is not None:
-        return key is not None
-    return key.told_at is not None and _has_written(rollover, key)
-
-
-def _has_written(rollover: RollOver, key: ChannelKey) -> bool:
-    """Whether there is a measurement in the new channel: the device says so itself only when it asks the next time."""
-    if rollover.new_channel is None:
-        return False
-    try:
-        entries = feed_of(rollover.new_channel, results=1, with_history=False).entries
-    except PlatformError:
-        return False
-    if entries:
-        ChannelKey.objects.filter(pk=key.pk, first_used_at__isnull=True).update(first_used_at=entries[-1].created_at)
-    return bool(entries)
-
-
-def delete_old(channel: Channel, *, device: Device, by: User, address: str | None = None) -> None:
-    """Delete a channel that the device has left and that was kept, with all that was measured in it.
-
-    Raises PlatformError, and then nothing has changed, and CannotRenew while the device may still write there.
-    """
-    if device.rollovers.open().filter(old_channel=channel).exists() or channel.left_at is None:
-        raise CannotRenew(_("The device may still write to this channel."))
-    account = channel.account
-    try:
-        account.on_platform.delete_channel(account.key, channel.number)
-    except NoSuchChannel:
-        pass  # somebody has deleted it there
-    except BadAccountKey:
-        account.record_check(PlatformAccount.State.REFUSED)
-        raise
-    with transaction.atomic():
-        channel.note_gone()
-        findings.settle(Finding.objects.filter(channel=channel))
-        audit.record(
-            "device.old_channel_deleted",
-            by=by,
-            organization=device.organization,
-            about=device,
-            address=address,
-            channel=channel.number,
-        )

@@ -56,6 +56,7 @@ urlpatterns = [
     path("devices/<int:pk>/edit/", views_manage.edit, name="device_edit"),
     path("devices/<int:pk>/move/", views_manage.move, name="device_move"),
     path("devices/<int:pk>/new-channel/", views_new_channel.new_channel, name="device_new_channel"),
+    path("devices/<int:pk>/new-channel/leave/", views_new_channel.leave, name="device_new_channel_leave"),
     path("devices/<int:pk>/new-channel/cancel/", views_new_channel.cancel, name="device_new_channel_cancel"),
     path(
         "devices/<int:pk>/old-channels/<int:channel>/delete/",

@@ -17,7 +17,7 @@ from channels.errors import CannotRenew
 from channels.models import Channel, ChannelKey, Finding, OwnChannelQuerySet
 from channels.platforms import OutOfReach, PlatformError
 from channels.renewal import DEFAULT_OVERLAP
-from devices import rollover
+from devices import leaving, rollover
 from devices.models import Device, RollOver
 from devices.rollover_models import RollOverState
 from orgs import audit
@@ -65,7 +65,7 @@ def new_channel(request: PersonRequest, pk: int) -> HttpResponse:
         "form": form,
         "is_missing": is_missing,
         "may_move": device.channel is not None and rollover.may_move(device.channel),
-        **_about(request, device),
+        **_about(request, device, is_missing=is_missing),
     }
     return render(request, "devices/new_channel.html", context)
 
@@ -89,8 +89,10 @@ def _started(request: PersonRequest, device: Device, form: NewChannelForm) -> bo
     return True
 
 
-def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
+def _about(request: PersonRequest, device: Device, *, is_missing: bool) -> dict[str, Any]:
     going = device.rollovers.open().select_related("old_channel", "new_channel").first()
+    if going is not None and going.state == RollOverState.MOVED and is_missing:
+        going = None  # The new channel is gone, too: the question is for another one.
     key = ChannelKey.objects.writing().current().filter(channel=device.channel).defer("value").first()
     account = device.channel.account if device.channel else None
     return {
@@ -117,13 +119,52 @@ def cancel(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: PersonRequest, pk: int) -> HttpResponse:
+    """Leave the old channel now, without waiting for the device, after a question."""
+    device = _managed(request, pk)
+    moved = device.rollovers.moved().select_related("device__organization", "old_channel__account").first()
+    if moved is None:
+        messages.info(request, _("The old channel has been left already."))
+        return redirect("device_new_channel", pk)
+    if request.method == "POST":
+        if leaving.finish(moved, by=request.user, address=audit.address_of(request)):
+            messages.success(request, _("Channel {number} is left.").format(number=moved.old_channel.number))
+        else:
+            said = _("Channel {number} is not left yet. {trouble}")
+            messages.error(request, said.format(number=moved.old_channel.number, trouble=moved.get_trouble_display()))
+        return redirect("device_new_channel", pk)
+    context = {
+        "device": device,
+        "old": moved.old_channel,
+        "consequences": _what_leaving_means(moved),
+        "breadcrumbs": breadcrumbs(request.user, device.organization, device, _("Leave the old channel")),
+    }
+    return render(request, "devices/leave_old_channel.html", context)
+
+
+def _what_leaving_means(moved: RollOver) -> list[str]:
+    names = {"number": moved.old_channel.number, "device": moved.device}
+    if moved.keep_old:
+        said = [
+            _("Channel {number} is kept, with what was measured in it."),
+            _("What “{device}” still writes to it is shown for one more day. It learns of the new one when it asks."),
+        ]
+    else:
+        said = [
+            _("Channel {number} is deleted with all that was measured in it. This cannot be undone."),
+            _("If “{device}” still writes to it, it is refused, asks the portal, and goes on in the new channel."),
+        ]
+    return [sentence.format(**names) for sentence in said]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete_old(request: PersonRequest, pk: int, channel: int) -> HttpResponse:
     """Delete a channel that the device has left and that was kept, after a question."""
     device = _managed(request, pk)
     old = get_object_or_404(_old_channels(device).still_there().select_related("account"), number=channel)
     if request.method == "POST":
         try:
-            rollover.delete_old(old, device=device, by=request.user, address=audit.address_of(request))
+            leaving.delete_old(old, device=device, by=request.user, address=audit.address_of(request))
         except CannotRenew as refusal:
             messages.error(request, str(refusal))
         except OutOfReach:

@@ -66,9 +66,25 @@ def narrow(chromium: Browser, portal: Portal) -> Iterator[dict[str, Page]]:
     page.locator("[name=note]").fill("Home Assistant")
     page.locator("main .form button[type=submit]").click()
     page.locator("#made").wait_for()
+    _let_something_be_noticed(page)
+    page.goto(f"{kitchen}program-keys/")
     yield pages
     for context in contexts:
         context.close()
+
+
+def _let_something_be_noticed(page: Page) -> None:
+    """A channel that belongs to no device."""
+    page.goto("/organizations/")
+    page.locator("main a", has_text="The Simpsons").first.click()
+    organization = page.url
+    page.goto(f"{organization}platform-account/")
+    page.locator("form[action$='/show/'] button").click()
+    key = page.locator("#account-key-value").inner_text().strip()
+    page.request.post("/channels.json", form={"api_key": key, "name": "Experiment"})
+    page.goto(f"{organization}findings/")
+    page.locator("form[action$='/look/'] button").first.click()
+    page.locator("a[href$='/delete-channel/']").wait_for()
 
 
 @pytest.fixture(scope="module")

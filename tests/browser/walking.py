@@ -16,7 +16,7 @@ NOT_PAGES = ("portal.device_urls",)
 NO_EXAMPLE = re.compile(
     r"^admin/|"  # see test_admin
     r"^accounts/confirm-email/|^accounts/password/reset/key/|^invitation|"  # links in mail, see the story
-    r"^devices/<int:pk>/old-channels/|^findings/<int:pk>/delete-channel/|"  # need a ThingSpeak with a past
+    r"^devices/<int:pk>/old-channels/|"  # need a ThingSpeak with a past
     r"^accounts/2fa/(webauthn/keys|recovery-codes|totp/deactivate)/"  # need a second factor
 )
 """Routes that no page links to, or that are walked elsewhere."""

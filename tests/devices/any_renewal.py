@@ -16,7 +16,16 @@ from channels.platforms import OutOfReach
 from devices.thermometer import durable
 from tests.channels.renewing import ProcessDied
 
-METHODS = ("get_channel", "rotate_write_key", "revoke_key", "write_key_uses", "create_channel", "find_channel")
+METHODS = (
+    "get_channel",
+    "list_channels",
+    "rotate_write_key",
+    "replace_write_keys",
+    "revoke_key",
+    "write_key_uses",
+    "create_channel",
+    "find_channel",
+)
 """What the portal asks of a platform on the way from an old key to a new one."""
 STEPS = {"storing the new key": (renewal, "_successor"), "noting what was done": (renewal, "_record")}
 """What it does itself in between."""

@@ -39,7 +39,8 @@ from channels.errors import CannotRenew
 from channels.models import Channel, Renewal, RenewalPolicy
 from channels.platform.models import Entry
 from channels.platforms import PlatformError
-from devices import registration, renewal_run
+from channels.sync import sync
+from devices import registration, renewal_all, renewal_run
 from devices import renewal as registration_keys
 from devices.envelope import RegistrationKeyText
 from devices.errors import TryLater
@@ -180,6 +181,10 @@ class KeysChange(RuleBasedStateMachine):
             self.alive(renewal.finish, going, by=self.homer)
 
     @rule()
+    def homer_revokes_all_write_keys(self) -> None:
+        self.alive(renewal_all.revoke_all, self.home, by=self.homer)
+
+    @rule()
     def homer_revokes_the_write_key(self) -> None:
         self.alive(renewal.revoke, self.channel, by=self.homer)
 
@@ -193,7 +198,7 @@ class KeysChange(RuleBasedStateMachine):
     @rule()
     def the_change_is_noticed(self) -> None:
         with suppress(ProcessDied, PlatformError):
-            renewal.adopt_change(self.channel)
+            sync(self.channel.account)
             self.rotated_unnoticed = Renewal.objects.open().exists()
 
     @rule(until=st.sampled_from([None, HOUR, 9 * DAY]))
@@ -259,7 +264,7 @@ class KeysChange(RuleBasedStateMachine):
         if self.rotated_unnoticed:
             self.time.shift(HOUR)
             renewal_run.run()
-            renewal.adopt_change(self.channel)
+            sync(self.channel.account)
         self.let_the_device_in_again()
         self.device_loses_power()
         self.device_runs(DAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
@@ -9,13 +10,15 @@ from django.test import Client
 from django.utils import timezone
 
 from channels.embedded import Embedded
-from channels.models import ChannelKey, PlatformAccount
+from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platform.models import Account
 from channels.platforms import OutOfReach
+from channels.sync import sync
 from channels.thingspeak import ThingSpeak
-from devices import rollover
+from devices import rollover_run
 from devices.models import Device, RollOver
 from tests.background import do_background_work
+from tests.channels.renewing import current
 from tests.conftest import Cast
 from tests.devices.measuring import measure
 
@@ -98,7 +101,7 @@ def test_the_kept_channel_is_deleted_later_after_a_question(as_homer: Client, ki
     assert as_homer.get(step).status_code == 404, "the device may still write to it"
     measure(again(kitchen), "21")
     ChannelKey.objects.writing().current().filter(channel=again(kitchen).channel).update(acknowledged_at=timezone.now())
-    rollover.carry_on()
+    rollover_run.carry_on()
     assert step in as_homer.get(page).content.decode()
     assert "disappears from the chart" in as_homer.get(step).content.decode()
     with patch.object(ThingSpeak, "delete_channel", side_effect=OutOfReach):
@@ -108,6 +111,38 @@ def test_the_kept_channel_is_deleted_later_after_a_question(as_homer: Client, ki
     assert old not in numbers_there(kitchen)
     assert "deleted" in as_homer.get(page).content.decode()
     assert as_homer.get(step).status_code == 404
+
+
+@pytest.mark.parametrize("old", ["keep", "delete"])
+def test_the_old_channel_can_be_left_without_waiting(as_homer: Client, kitchen: Device, page: str, old: str) -> None:
+    number = kitchen.channel.number
+    as_homer.post(page, {"old": old})
+    assert number in numbers_there(kitchen)
+    question = as_homer.get(f"{page}leave/").content.decode()
+    assert ("cannot be undone" in question) == (old == "delete")
+    with patch.object(ThingSpeak, "delete_channel", side_effect=OutOfReach):
+        said = as_homer.post(f"{page}leave/", follow=True).content.decode()
+    assert ("out of reach" in said) == (old == "delete")
+    as_homer.post(f"{page}leave/")
+    assert (number in numbers_there(kitchen)) == (old == "keep")
+    assert not RollOver.objects.open().exists()
+
+
+def test_a_new_channel_that_is_deleted_too_leads_to_another(
+    as_homer: Client, kitchen: Device, page: str, simpsons: Cast
+) -> None:
+    as_homer.post(page, {"old": "keep"})
+    second = again(kitchen).channel
+    Embedded().delete_channel(second.account.key, second.number)
+    Channel.objects.update(created_at=timezone.now() - timedelta(days=1))
+    sync(second.account)
+    assert "Its channel is gone" in as_homer.get(page).content.decode()
+    as_homer.post(page)
+    third = again(kitchen).channel
+    assert third.number not in (kitchen.channel.number, second.number)
+    assert current(third).version == 3
+    assert not RollOver.objects.open().exists()
+    measure(again(kitchen), "21")
 
 
 def test_on_the_built_in_platform_there_is_no_need(as_homer: Client, simpsons: Cast) -> None:

@@ -21,7 +21,7 @@ from channels.platform.models import Account
 from channels.platforms import OutOfReach
 from channels.sync import Synced, sync
 from channels.thingspeak import ThingSpeak
-from devices import renewal_run, rollover
+from devices import renewal_run, rollover, rollover_run
 from devices.latest import feed_of
 from devices.models import Device, RollOver
 from devices.rollover_models import OPEN, ROLLOVER_MOVES, RollOverState
@@ -95,25 +95,25 @@ def test_the_envelope_and_its_tag_change(kitchen: Device, simpsons: Cast) -> Non
 def test_the_old_channel_is_left_when_the_device_has_the_new_one(kitchen: Device, simpsons: Cast) -> None:
     old = kitchen.channel
     going = rollover.start(kitchen, by=simpsons.homer, keep_old=False)
-    assert rollover.carry_on() == rollover.CarriedOn()
+    assert rollover_run.carry_on() == rollover_run.CarriedOn()
     assert old.number in numbers_there(old.account)
     acknowledge(kitchen)
-    assert rollover.carry_on() == rollover.CarriedOn(left=1)
+    assert rollover_run.carry_on() == rollover_run.CarriedOn(left=1)
     assert old.number not in numbers_there(old.account)
     going.refresh_from_db()
     old.refresh_from_db()
     assert going.state == RollOverState.DONE
     assert old.gone_at is not None
     assert not ChannelKey.objects.filter(channel=old).exclude(state=KeyState.ENDED).exists()
-    assert rollover.carry_on() == rollover.CarriedOn()
+    assert rollover_run.carry_on() == rollover_run.CarriedOn()
 
 
 def test_a_measurement_in_the_new_channel_is_as_good_as_the_devices_word(kitchen: Device, simpsons: Cast) -> None:
     going = rollover.start(kitchen, by=simpsons.homer, keep_old=True)
     ChannelKey.objects.filter(pk=current(again(kitchen).channel).pk).update(told_at=timezone.now())
-    assert rollover.carry_on() == rollover.CarriedOn()
+    assert rollover_run.carry_on() == rollover_run.CarriedOn()
     measure(again(kitchen), "21")
-    assert rollover.carry_on() == rollover.CarriedOn(left=1)
+    assert rollover_run.carry_on() == rollover_run.CarriedOn(left=1)
     going.refresh_from_db()
     assert going.state == RollOverState.DONE
     assert current(again(kitchen).channel).first_used_at is not None
@@ -124,9 +124,9 @@ def test_a_device_that_stays_away_does_not_hold_it_up_for_ever(kitchen: Device, 
     old = kitchen.channel
     rollover.start(kitchen, by=simpsons.homer, keep_old=False, overlap=WEEK)
     time_machine.shift(WEEK - timedelta(seconds=1))
-    assert rollover.carry_on().left == 0
+    assert rollover_run.carry_on().left == 0
     time_machine.shift(timedelta(seconds=1))
-    assert rollover.carry_on().left == 1
+    assert rollover_run.carry_on().left == 1
     assert old.number not in numbers_there(old.account)
 
 
@@ -138,9 +138,9 @@ def test_a_lost_answer_is_adopted_and_never_doubled(kitchen: Device, simpsons: C
     (made,) = numbers_there(kitchen.channel.account) - before
     assert again(kitchen).channel == kitchen.channel
     assert sync(kitchen.channel.account).is_nothing, "a channel that is being made is not foreign"
-    assert rollover.carry_on().moved == 0, "its process may be alive"
+    assert rollover_run.carry_on().moved == 0, "its process may be alive"
     time_machine.shift(timedelta(minutes=5))
-    assert rollover.carry_on().moved == 1
+    assert rollover_run.carry_on().moved == 1
     assert again(kitchen).channel.number == made
     assert len(numbers_there(kitchen.channel.account)) == len(before) + 1
 
@@ -167,7 +167,7 @@ def test_while_the_platform_is_away_nothing_changes_and_it_is_done_later(
     assert (going.state, going.trouble) == (RollOverState.STARTED, RollOver.Trouble.OUT_OF_REACH)
     assert again(kitchen).channel == kitchen.channel
     time_machine.shift(timedelta(minutes=1))
-    assert rollover.carry_on().moved == 1
+    assert rollover_run.carry_on().moved == 1
 
 
 def test_a_full_account_refuses_and_nothing_is_lost(kitchen: Device, simpsons: Cast, settings, time_machine) -> None:
@@ -182,7 +182,7 @@ def test_a_full_account_refuses_and_nothing_is_lost(kitchen: Device, simpsons: C
 
     Account.objects.update(plan_name="")
     time_machine.shift(timedelta(minutes=1))
-    assert rollover.carry_on().moved == 1
+    assert rollover_run.carry_on().moved == 1
     assert again(kitchen).channel != kitchen.channel
 
 
@@ -192,7 +192,7 @@ def test_a_move_that_waits_can_be_called_off(kitchen: Device, simpsons: Cast, ti
         going = rollover.start(kitchen, by=simpsons.homer, keep_old=True)
     assert rollover.cancel(going, by=simpsons.homer)
     time_machine.shift(timedelta(hours=1))
-    assert rollover.carry_on().moved == 0
+    assert rollover_run.carry_on().moved == 0
     going = rollover.start(kitchen, by=simpsons.homer, keep_old=True)
     assert not rollover.cancel(going, by=simpsons.homer), "the device has moved already"
 
@@ -205,7 +205,7 @@ def test_a_device_that_was_given_another_channel_meanwhile_is_left_alone(
         going = rollover.start(kitchen, by=simpsons.homer, keep_old=True)
     Device.objects.filter(pk=kitchen.pk).update(channel=None)
     time_machine.shift(timedelta(minutes=1))
-    assert rollover.carry_on().moved == 0
+    assert rollover_run.carry_on().moved == 0
     going.refresh_from_db()
     assert going.state == RollOverState.FAILED
     assert sync(kitchen.channel.account) == Synced(foreign=1), "what was made in vain is reported"
@@ -287,7 +287,7 @@ def test_by_a_policy_that_reminds_nothing_is_moved(kitchen: Device, simpsons: Ca
 def test_everything_is_audited_without_a_key(kitchen: Device, simpsons: Cast) -> None:
     rollover.start(kitchen, by=simpsons.homer, keep_old=False, address="192.0.2.1")
     acknowledge(kitchen)
-    rollover.carry_on()
+    rollover_run.carry_on()
     entries = list(AuditEntry.objects.about(kitchen).order_by("pk"))
     assert [entry.action for entry in entries] == [
         "device.new_channel_started",

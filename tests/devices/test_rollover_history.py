@@ -13,7 +13,7 @@ from channels.errors import CannotRenew
 from channels.models import Channel, Finding, PlatformAccount
 from channels.reading_keys import read_key_for
 from channels.sync import sync
-from devices import rollover
+from devices import leaving, rollover, rollover_run
 from devices.feeds import FeedQuery
 from devices.history import csv_of
 from devices.latest import APART, feed_of, last_values
@@ -77,12 +77,12 @@ def test_a_kept_channel_is_deleted_later_by_choice(kitchen: Device, simpsons: Ca
     measure(again(kitchen), "21", now - timedelta(minutes=1))
     old.refresh_from_db()
     with pytest.raises(CannotRenew):
-        rollover.delete_old(old, device=kitchen, by=simpsons.homer)
+        leaving.delete_old(old, device=kitchen, by=simpsons.homer)
     acknowledge(kitchen)
-    rollover.carry_on()
+    rollover_run.carry_on()
     old = Channel.objects.select_related("account").get(pk=old.pk)
     assert old.number in numbers_there(old.account)
-    rollover.delete_old(old, device=kitchen, by=simpsons.homer)
+    leaving.delete_old(old, device=kitchen, by=simpsons.homer)
     assert old.number not in numbers_there(old.account)
     assert [entry.values[1] for entry in feed_of(again(kitchen).channel, results=60).entries] == ["21"]
     assert sync(old.account).is_nothing
@@ -97,7 +97,7 @@ def test_what_somebody_writes_into_a_channel_that_was_left_is_not_shown(
     measure(kitchen, "20")
     rollover.start(kitchen, by=simpsons.homer, keep_old=True)
     acknowledge(kitchen)
-    rollover.carry_on()
+    rollover_run.carry_on()
     time_machine.shift(timedelta(days=2))
     measure(again(kitchen), "21")
     assert Client().post("/update", {"api_key": leaked, "field1": "99"}).content != b"0"
@@ -110,13 +110,13 @@ def test_who_left_and_knows_the_key_of_the_old_channel_is_not_forgotten(kitchen:
     read_key_for(simpsons.marge, kitchen.channel)
     rollover.start(kitchen, by=simpsons.homer, keep_old=True)
     acknowledge(kitchen)
-    rollover.carry_on()
+    rollover_run.carry_on()
     Membership.objects.filter(user=simpsons.marge).delete()
     assert note_known_keys(simpsons.home) == 1
     assert Finding.objects.open().get().number == kitchen.channel.number
     assert note_known_keys(simpsons.home) == 0
     old = Channel.objects.select_related("account").get(pk=kitchen.channel.pk)
-    rollover.delete_old(old, device=again(kitchen), by=simpsons.homer)
+    leaving.delete_old(old, device=again(kitchen), by=simpsons.homer)
     note_known_keys(simpsons.home)
     assert not Finding.objects.open().exists()
 

@@ -14,7 +14,7 @@ from channels.embedded import Embedded
 from channels.models import Channel, PlatformAccount
 from channels.platform.models import Entry
 from channels.sync import sync
-from devices import rollover
+from devices import rollover, rollover_run
 from devices.latest import feed_of
 from devices.models import Device as OurDevice
 from devices.models import RegistrationKey
@@ -64,7 +64,7 @@ def test_it_follows_to_another_channel_and_every_measurement_is_there_once(
     device.run(2 * DAY, time_machine)
     assert device.state.credentials is not None
     assert device.state.credentials.channel == new.number
-    assert rollover.carry_on().left == 1
+    assert rollover_run.carry_on().left == 1
     device.run(DAY, time_machine)
     assert device.wire.refused_writes == 0
     assert stored_in(old, new) == Counter(device.sensor.taken)

@@ -99,6 +99,7 @@ def _household(customer: Organization) -> None:
     assert invitation.token_hash
     check_account.enqueue(customer.platform_account.pk)
     send.enqueue(["guest@example.net"], "You are invited", f"Open {MAILED_LINK}")
+    RenewalRound.objects.create(organization=member.organization, by=member.user, overlap=timedelta(days=7))
     RenewalPolicy.objects.create(organization=member.organization, write_every=30, changed_by=member.user)
     Finding.objects.create(
         account=customer.platform_account,
@@ -107,7 +108,6 @@ def _household(customer: Organization) -> None:
         channel=device.channel,
         settled_by=member.user,
     )
-    RenewalRound.objects.create(organization=member.organization, by=member.user, overlap=timedelta(days=7))
     RollOver.objects.create(device=device, old_channel=device.channel, by=member.user, overlap=timedelta(days=7))
     Closure.objects.get_or_create(customer=customer, defaults={"begun_by": member.user.email})
     RegistrationPolicy.objects.update_or_create(customer=customer, defaults={"admits": "approved"})

@@ -179,6 +179,8 @@ TABLE: list[Row] = [
     # A new channel for it: on the built-in platform there is no need, which the page says.
     ("GET", "/devices/{kitchen}/new-channel/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/new-channel/ old=keep", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/new-channel/leave/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/devices/{kitchen}/new-channel/leave/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/new-channel/cancel/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/new-channel/cancel/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/old-channels/{old_channel}/delete/", OK, OK, GONE, GONE, GONE, LOGIN),

@@ -1,0 +1,40 @@
+"""What is open among the moves to new channels, carried on by one step. Safe to run twice, at once, after a crash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from devices.leaving import can_be_left, finish
+from devices.models import RollOver
+from devices.rollover import carry_out
+
+
+@dataclass(frozen=True)
+class CarriedOn:
+    """How many devices have got a new channel, and how many old channels have been left."""
+
+    moved: int = 0
+    left: int = 0
+
+
+def carry_on() -> CarriedOn:
+    """Carry out what waits for a platform, then leave the old channels whose time has come.
+
+    An account whose platform is out of reach is asked once.
+    """
+    away: set[int] = set()
+    moved = left = 0
+    needed = ("device__organization", "old_channel__account", "by")
+    for rollover in RollOver.objects.to_carry_out(timezone.now()).select_related(*needed).order_by("started_at"):
+        if rollover.old_channel.account_id not in away:
+            moved += carry_out(rollover)
+            if rollover.trouble == RollOver.Trouble.OUT_OF_REACH:
+                away.add(rollover.old_channel.account_id)
+    for rollover in RollOver.objects.moved().select_related(*needed, "new_channel__account").order_by("deadline"):
+        if rollover.old_channel.account_id not in away and can_be_left(rollover):
+            left += finish(rollover)
+            if rollover.trouble == RollOver.Trouble.OUT_OF_REACH:
+                away.add(rollover.old_channel.account_id)
+    return CarriedOn(moved, left)
