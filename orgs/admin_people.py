@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orgs import invitations, people
-from orgs.errors import InvitationNotGood, MailNotSent, OrganizationError
+from orgs.errors import InvitationNotGood, MailNotSent, OrganizationError, TooManyInvitations
 from orgs.models import Invitation, Membership, User
 from orgs.operators import (
     NOTHING,
@@ -274,8 +274,8 @@ class InvitationAdmin(CustomerColumn, OperatorAdmin[Invitation]):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().changeform_view(request, *args, **kwargs)
-        except MailNotSent as trouble:
-            # The invitation is stored by then, so the form would invite once more.
+        except (MailNotSent, TooManyInvitations) as trouble:
+            # Of a mail that was not sent the invitation is stored by then, so the form would invite once more.
             self.message_user(request, str(trouble), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:orgs_invitation_changelist"))
 
@@ -309,7 +309,7 @@ class InvitationAdmin(CustomerColumn, OperatorAdmin[Invitation]):
         for invitation in queryset:
             try:
                 operation(invitation)
-            except (InvitationNotGood, MailNotSent) as refusal:
+            except (InvitationNotGood, MailNotSent, TooManyInvitations) as refusal:
                 self.message_user(request, f"{invitation.email}: {refusal}", messages.ERROR)
             else:
                 said = words.format(email=invitation.email)

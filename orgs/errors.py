@@ -29,5 +29,9 @@ class InvitationNotGood(Exception):
     """The invitation is unknown, used, withdrawn or too old: an outsider cannot tell which."""
 
 
+class TooManyInvitations(Exception):
+    """The customer has sent as many invitations within a day as it may."""
+
+
 class MailNotSent(Exception):
     """The mail server did not take a mail. What the mail was about is stored."""

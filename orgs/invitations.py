@@ -19,7 +19,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orgs import access
-from orgs.errors import InvitationNotGood, MailNotSent
+from orgs.audit import AuditEntry
+from orgs.errors import InvitationNotGood, MailNotSent, TooManyInvitations
 from orgs.models import Invitation, Membership, Organization, User
 from orgs.readers import as_read_by, one_line
 
@@ -41,8 +42,10 @@ def invite(
     """Offer a place in `organization`, for good or `membership_until` some moment, to an address and mail the link.
 
     A second invitation of the same address into the same organization replaces the first, whose link ends.
-    Raises MailNotSent, with the invitation stored, and IntegrityError if the same was done at the same moment.
+    Raises TooManyInvitations; MailNotSent, with the invitation stored; IntegrityError if the same was done at the same
+    moment.
     """
+    _require_a_mail_left(organization)
     email = email.lower()
     Invitation.objects.pending().filter(organization=organization, email__iexact=email).update(
         revoked_at=timezone.now()
@@ -69,8 +72,10 @@ def invite(
 def resend(invitation: Invitation) -> None:
     """Mail a new link, good for as long as the old one was when it was sent; the old one ends.
 
-    Raises InvitationNotGood if it has been accepted or withdrawn, or if the guest's time is over, and MailNotSent.
+    Raises InvitationNotGood if it has been accepted or withdrawn, or if the guest's time is over, TooManyInvitations,
+    and MailNotSent.
     """
+    _require_a_mail_left(invitation.organization)
     pending = Invitation.objects.pending().select_for_update().filter(pk=invitation.pk).first()
     if pending is None:
         raise InvitationNotGood(_("This invitation has been accepted or withdrawn in the meantime."))
@@ -83,6 +88,21 @@ def resend(invitation: Invitation) -> None:
     pending.asked_at = None
     pending.save(update_fields=["token_hash", "expires_at", "created_at", "asked_at"])
     transaction.on_commit(lambda: _mail(pending, token))
+
+
+def _require_a_mail_left(organization: Organization) -> None:
+    """Keep a customer from writing to strangers without end. What was sent is counted where it is written down."""
+    sent = AuditEntry.objects.filter(
+        organization__tree_id=organization.tree_id,
+        action__in=("invitation.sent", "invitation.sent_again"),
+        created_at__gt=timezone.now() - timedelta(days=1),
+    )
+    if sent.count() >= settings.INVITATIONS_A_DAY:
+        raise TooManyInvitations(
+            _("No more than {count} invitations can be sent within a day. Please go on tomorrow.").format(
+                count=settings.INVITATIONS_A_DAY
+            )
+        )
 
 
 def withdraw(invitation: Invitation) -> None:

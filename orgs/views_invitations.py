@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orgs import access, invitations
-from orgs.errors import InvitationNotGood, MailNotSent
+from orgs.errors import InvitationNotGood, MailNotSent, TooManyInvitations
 from orgs.forms import AcceptForm, InvitationForm
 from orgs.forms_places import ChoosePlaceForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
@@ -49,13 +49,16 @@ def invite(request: PersonRequest, pk: int) -> HttpResponse:
             with transaction.atomic():
                 invited = invitations.invite(organization=organization, by=request.user, **form.cleaned_data)
                 note(request, "invitation.sent", about=invited, organization=organization, relation=invited.relation)
+        except TooManyInvitations as error:
+            form.add_error(None, str(error))
         except MailNotSent as error:
             messages.error(request, str(error))
         except IntegrityError:  # Two clicks at once: the other one has sent the mail.
             messages.info(request, _("An invitation to {email} has just been sent.").format(**form.cleaned_data))
         else:
             messages.success(request, _("The invitation is on its way to {email}.").format(**form.cleaned_data))
-        return redirect(organization)
+        if form.is_valid():
+            return redirect(organization)
     path = breadcrumbs(request.user, organization, _("Invite somebody"))
     return render(request, "orgs/invite.html", {"form": form, "organization": organization, "breadcrumbs": path})
 
@@ -85,7 +88,7 @@ def resend(request: PersonRequest, pk: int) -> HttpResponse:
             with transaction.atomic():
                 invitations.resend(invited)
                 note(request, "invitation.sent_again", about=invited, organization=invited.organization)
-        except (InvitationNotGood, MailNotSent) as error:
+        except (InvitationNotGood, TooManyInvitations, MailNotSent) as error:
             messages.error(request, str(error))
         else:
             messages.success(

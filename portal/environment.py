@@ -65,6 +65,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Where files with people's data lie until they are fetched, a day at most. Shared by portal and worker.",
     ),
     Setting(
+        "INVITATIONS_A_DAY",
+        "int",
+        200,
+        "How many invitations a customer may send within a day: nobody shall write to strangers through the portal.",
+    ),
+    Setting(
         "CACHE_URL",
         "str",
         "locmem://",

@@ -8,12 +8,15 @@ from smtplib import SMTPServerDisconnected
 from unittest.mock import patch
 
 import pytest
+import time_machine
 from django.core import mail
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from orgs.audit import AuditEntry
-from orgs.models import Invitation, Membership, User
+from orgs.models import Invitation, Membership, Organization, User
 from tests.conftest import MANAGER, Cast
 from tests.factories import PASSWORD, UserFactory
 
@@ -266,3 +269,31 @@ def test_a_link_that_is_not_good_says_what_to_do_and_nothing_else(invite, visito
         assert visitor.post(address, BART).status_code == 404
     assert len(pages) == 1
     assert "Ask whoever invited you for a new one" in pages.pop()
+
+
+def test_a_customer_cannot_write_to_strangers_without_end(
+    simpsons: Cast, as_homer: Client, as_carl: Client, settings: Settings
+) -> None:
+    settings.INVITATIONS_A_DAY = 2
+
+    def invite(name: str, client: Client = as_homer, into: Organization = simpsons.household) -> HttpResponse:
+        form = {"email": f"{name}@example.net", "relation": "member"}
+        return client.post(f"/organizations/{into.pk}/invite/", form)
+
+    assert invite("ned").status_code == 302
+    pending = Invitation.objects.get()
+    link_before = pending.token_hash
+    assert as_homer.post(f"/invited/{pending.pk}/resend/").status_code == 302
+    pending.refresh_from_db()
+    link_again = pending.token_hash
+    assert link_again != link_before
+    refused = invite("maude")
+    assert refused.status_code == 200
+    assert "No more than 2 invitations can be sent within a day." in refused.content.decode()
+    assert "maude@example.net" in refused.content.decode()
+    as_homer.post(f"/invited/{pending.pk}/resend/")
+    pending.refresh_from_db()
+    assert pending.token_hash == link_again
+    assert invite("lou", as_carl, simpsons.carls).status_code == 302
+    with time_machine.travel(timezone.now() + timedelta(days=1, minutes=1)):
+        assert invite("maude").status_code == 302
