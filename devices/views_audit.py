@@ -41,7 +41,7 @@ class HistoryForm(forms.Form):
         names = entries.order_by("actor_name").values_list("actor_name", flat=True).distinct()
         people = [(name, name) for name in names[:PEOPLE_OFFERED] if name]
         self.fields["who"] = forms.ChoiceField(
-            label=gettext_lazy("By"),
+            label=gettext_lazy("Who"),
             required=False,
             choices=[("", gettext_lazy("All")), (NOBODY, gettext_lazy("The portal itself")), *people],
         )

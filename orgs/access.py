@@ -95,6 +95,12 @@ def suspended_customers_of(user: User | AnonymousUser) -> OrganizationQuerySet:
     return Organization.objects.get_queryset().suspended().filter(Exists(theirs))
 
 
+def with_whether_they_manage(users: QuerySet[User]) -> QuerySet[User]:
+    """Return the users with `manages`: whether there is anything that they manage. For what to offer, not to allow."""
+    manager = Membership.objects.current().filter(user=OuterRef("pk"), relation=Membership.Relation.MANAGER)
+    return users.annotate(manages=Exists(manager))
+
+
 def may_see(user: User | AnonymousUser, organization: Organization) -> bool:
     """The rule of `visible_organizations`, asked of one."""
     return visible_organizations(user).filter(pk=organization.pk).exists()

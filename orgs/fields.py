@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from typing import Any
 
@@ -16,6 +16,25 @@ from django.utils.translation import gettext_lazy as _
 from orgs.models import Organization
 
 SEPARATOR = " › "
+LARGEST_NUMBER = 2**63 - 1
+"""What a database takes as a primary key; a larger one in a list is an error to it."""
+
+
+def numbers(texts: Iterable[str]) -> list[int]:
+    """Return those of the texts that can be primary keys."""
+    plain = (int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 20)
+    return [number for number in plain if number <= LARGEST_NUMBER]
+
+
+class ManyField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """A choice of several. What can be nobody's number is an invalid choice, like a number that is not there."""
+
+    def clean(self, value: Any) -> Any:
+        for text in value if isinstance(value, list | tuple) else ():
+            if not numbers([str(text)]):
+                said = self.error_messages["invalid_choice"]
+                raise ValidationError(said, code="invalid_choice", params={"value": str(text)[:20]})
+        return super().clean(value)
 
 
 class EndOfDayField(forms.DateField):

@@ -42,8 +42,11 @@ def move(membership: Membership, *, to: Organization) -> None:
 def remove(membership: Membership) -> None:
     """End somebody's place in an organization. Raises LastManager."""
     lock_tree_of(membership.organization)
+    # Where an operator has locked out the only manager, everybody else can still leave.
+    is_needed = _lasting_managers().filter(pk=membership.pk).exists()
     Membership.objects.filter(pk=membership.pk).delete()
-    _require_a_manager(membership.organization)
+    if is_needed:
+        _require_a_manager(membership.organization)
 
 
 @transaction.atomic
@@ -77,9 +80,12 @@ def require_unchanged(membership: Membership) -> None:
 
 
 def customers_left_alone_by(user: User) -> list[Organization]:
-    """Return the customers that would have no manager left if this person went."""
+    """Return the customers that have a manager in this person, and would have none left if they went.
+
+    Not those whose only manager is somebody else whom an operator has locked out: they are not this person's to close.
+    """
     lasting = _lasting_managers().filter(organization=OuterRef("pk"))
-    customers = Organization.objects.get_queryset().customers().filter(memberships__user=user)
+    customers = Organization.objects.get_queryset().customers().filter(Exists(lasting.filter(user=user)))
     return list(customers.filter(~Exists(lasting.exclude(user=user))).order_by("name", "pk"))
 
 

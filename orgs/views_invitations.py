@@ -20,11 +20,11 @@ from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.forms import AcceptForm, InvitationForm
 from orgs.forms_places import ChoosePlaceForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
+from orgs.logging_in import BACKEND
 from orgs.models import Invitation
 from orgs.views_people import under_people
 
 INVITATIONS_A_PAGE = 50
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

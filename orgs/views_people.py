@@ -17,9 +17,8 @@ PEOPLE_A_PAGE = 50
 
 def under_people(*further: str) -> list[Breadcrumb]:
     """Return the path to a page that is below the list of people, itself last."""
-    organizations: Breadcrumb = {"label": _("Organizations"), "url": reverse("organizations")}
     everybody: Breadcrumb = {"label": _("People"), "url": reverse("people")}
-    return [organizations, everybody, *(Breadcrumb(label=step) for step in further)]
+    return [everybody, *(Breadcrumb(label=step) for step in further)]
 
 
 @require_safe

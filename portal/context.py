@@ -11,9 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 PAGES = (
     ("dashboard", _("My devices"), "thermometer-half", ()),
-    ("organizations", _("Organizations"), "diagram-3", ("/people/", "/memberships/", "/registration-keys/")),
+    ("organizations", _("Organizations"), "diagram-3", ("/registration-keys/", "/findings/")),
+    ("people", _("People"), "people", ("/memberships/", "/invited/")),
 )
 """The name of an entry's page, its label, its icon, and where the pages are that belong to it besides those below."""
+FOR_MANAGERS = {"people"}
+"""The entries that only those see who manage something: for the others their pages are empty."""
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
@@ -22,6 +25,8 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     items = []
     if user is not None and user.is_authenticated:
         for name, label, icon, further in PAGES:
+            if name in FOR_MANAGERS and not getattr(user, "manages", False):
+                continue
             url = reverse(name)
             items.append(
                 {"label": label, "url": url, "icon": icon, "current": request.path.startswith((url, *further))}
