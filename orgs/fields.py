@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orgs.models import Organization
+from orgs.natural import natural_key
 
 SEPARATOR = " › "
 LARGEST_NUMBER = 2**63 - 1
@@ -66,13 +67,20 @@ class _Paths(ModelChoiceIterator):  # type: ignore[type-arg]
     def __iter__(self) -> Iterator[Any]:
         if self.field.empty_label is not None:
             yield "", self.field.empty_label
+        for path in self._paths():
+            if self.field.left_out is None or not self.field.left_out.contains(path[-1]):
+                yield self.choice(path[-1], SEPARATOR.join(step.name for step in path))
+
+    def _paths(self) -> list[list[Organization]]:
+        """Return them in the order of a tree whose siblings are in the order of their names."""
+        paths: list[list[Organization]] = []
         path: list[Organization] = []
         for organization in self.queryset.order_by("tree_id", "lft"):
             while path and not path[-1].contains(organization):
                 path.pop()
             path.append(organization)
-            if self.field.left_out is None or not self.field.left_out.contains(organization):
-                yield self.choice(organization, SEPARATOR.join(step.name for step in path))
+            paths.append([*path])
+        return sorted(paths, key=lambda path: [(natural_key(step.name), step.pk) for step in path])
 
     def choice(self, organization: Organization, label: str = "") -> Any:
         value, own_label = super().choice(organization)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager
 from orgs.models import Membership, MembershipQuerySet, Organization, User
+from orgs.natural import natural_key
 from orgs.tree import lock_tree_of
 
 
@@ -86,7 +87,8 @@ def customers_left_alone_by(user: User) -> list[Organization]:
     """
     lasting = _lasting_managers().filter(organization=OuterRef("pk"))
     customers = Organization.objects.get_queryset().customers().filter(Exists(lasting.filter(user=user)))
-    return list(customers.filter(~Exists(lasting.exclude(user=user))).order_by("name", "pk"))
+    alone = customers.filter(~Exists(lasting.exclude(user=user)))
+    return sorted(alone.order_by("pk"), key=lambda customer: natural_key(customer.name))
 
 
 def _lasting_managers() -> MembershipQuerySet:

@@ -14,8 +14,15 @@ from django_tasks import task
 
 from devices.tasks import send
 from orgs.readers import as_read_by
+from portal import mail
 from portal.take_out_file import advance
 from portal.take_outs import STUCK_AFTER, TakeOut, folder
+
+
+@task(priority=10)
+def send_letter(pk: int) -> str:
+    """Send a mail that waits; before all else, since somebody sits and waits for the link in it."""
+    return mail.post(pk)
 
 
 @task()
