@@ -74,7 +74,8 @@ class Attempt(models.Model):
         )
         if taken:
             self.refresh_from_db()
-        return bool(taken)
+        # An emergency may have given it up, or taken it over, between the two statements.
+        return bool(taken) and self.lease == mine
 
     def move_to(self, state: Any, *, at: datetime | None = None, **changes: object) -> bool:
         """Change the state in the database, with `changes` to other columns; the lease ends.

@@ -189,6 +189,25 @@ def test_a_process_that_slept_over_its_lease_leaves_no_key_that_nobody_knows(cha
     assert current(channel).version == 3
 
 
+def test_a_renewal_that_is_overridden_while_somebody_takes_it_up_is_left_alone(
+    simpsons: Cast, channel: Channel
+) -> None:
+    going = renewal.start(channel, by=None, overlap=HOUR)
+    look_again = Renewal.refresh_from_db
+    revoked = []
+
+    def revoke_then_look(self: Renewal, *args: object, **kwargs: object) -> None:
+        if not revoked:
+            revoked.append(True)
+            renewal.revoke(channel, by=simpsons.homer)
+        look_again(self, *args, **kwargs)
+
+    with patch.object(Renewal, "refresh_from_db", revoke_then_look):
+        assert not renewal.carry_out(going)
+    assert current(channel).version == 2
+    assert_books_are_right(channel)
+
+
 def test_while_the_platform_is_away_nothing_changes_and_it_is_tried_again(channel: Channel, time_machine) -> None:
     time_machine.move_to(timezone.now(), tick=False)
     old = current(channel)
