@@ -128,7 +128,7 @@ def test_it_begins_with_the_registration_which_costs_a_new_device_nothing(
     key = RegistrationKeyFactory(organization=simpsons.home)
     attic = DeviceFactory(organization=simpsons.household, name="attic", registered_with=key)
     address = f"/devices/{attic.pk}/events/"
-    assert told(as_homer, address) == [f"“attic” registered itself with the key {key.lookup}-…."]
+    assert told(as_homer, address) == [f"With the key {key.lookup}-…, “attic” registered itself."]
     assert "the device itself" in as_homer.get(address).content.decode()
     assert key.secret not in as_homer.get(address).content.decode()
     assert not AuditEntry.objects.exists()

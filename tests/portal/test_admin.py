@@ -17,6 +17,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.core.mail import EmailMessage
 from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -37,6 +38,7 @@ from devices.models import (
     Closure,
     Device,
     DeviceContact,
+    DoorMail,
     ExpectedDevice,
     FormerDevice,
     PendingDevice,
@@ -49,7 +51,7 @@ from orgs import invitations
 from orgs.audit import record
 from orgs.models import AuditEntry, Invitation, Membership, Organization, TreeNumber, User
 from portal.log_ins import LogIn
-from portal.models import OutboxMessage, TakeOut
+from portal.models import Letter, OutboxMessage, TakeOut
 from tests.conftest import Cast
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
 
@@ -57,11 +59,11 @@ SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
     PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalRound, RenewalPolicy, Chore, RegistrationKey, Device,
     DeviceContact, RegistrationPolicy, PendingDevice, ExpectedDevice, FormerDevice, RollOver, Closure,
-    Account, PlatformChannel, ApiKey,
+    Account, PlatformChannel, ApiKey, Letter,
 ]  # fmt: skip
 MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
-NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, ShownKey, LogIn, TakeOut]
+NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, ShownKey, LogIn, TakeOut, DoorMail]
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -99,6 +101,7 @@ def _household(customer: Organization) -> None:
     assert invitation.token_hash
     check_account.enqueue(customer.platform_account.pk)
     send.enqueue(["guest@example.net"], "You are invited", f"Open {MAILED_LINK}")
+    Letter.holding(EmailMessage("You are invited", f"Open {MAILED_LINK}", to=["guest@example.net"])).save()
     RenewalRound.objects.create(organization=member.organization, by=member.user, overlap=timedelta(days=7))
     RenewalPolicy.objects.create(organization=member.organization, write_every=30, changed_by=member.user)
     Finding.objects.create(
