@@ -64,7 +64,7 @@ def test_what_was_done_in_the_browser_is_there(simpsons: Cast, as_homer: Client)
     as_homer.post(f"/devices/{simpsons.kitchen.pk}/edit/", {"name": "Cellar"})
     as_homer.post(f"/devices/{simpsons.kitchen.pk}/move/", {"organization": simpsons.power_plant.pk})
     assert told(as_homer, of(simpsons.power_plant)) == ["“Cellar” was moved here from Household."]
-    assert told(as_homer, of(simpsons.home))[1] == ("“Cellar” was renamed or described anew; it was called “kitchen”.")
+    assert told(as_homer, of(simpsons.home))[1] == "“kitchen” was renamed to “Cellar”."
 
 
 def test_a_thing_that_is_gone_keeps_the_name_it_had(simpsons: Cast, as_homer: Client) -> None:
