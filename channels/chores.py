@@ -28,3 +28,22 @@ class Chore(models.Model):
         cls.objects.get_or_create(name=name)
         due = cls.objects.filter(Q(next_at__isnull=True) | Q(next_at__lte=now), name=name)
         return bool(due.update(next_at=now + every))
+
+    @classmethod
+    def have_alone(cls, name: str) -> None:
+        """Let the running transaction be the only one that does it."""
+        cls.objects.get_or_create(name=name)
+        list(cls.objects.select_for_update().filter(name=name))
+
+    @classmethod
+    def promise(cls, name: str, *, within: timedelta, now: datetime) -> None:
+        """Say that it is done again within that time, by somebody who would say so again."""
+        cls.objects.update_or_create(name=name, defaults={"next_at": now + within})
+
+    @classmethod
+    def overdue(cls, name: str, *, now: datetime) -> timedelta | None:
+        """Return for how long it has not been done as promised: None if all is well, no time if it never was."""
+        until = cls.objects.filter(name=name).values_list("next_at", flat=True).first()
+        if until is None:
+            return timedelta(0)
+        return None if until > now else now - until

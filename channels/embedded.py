@@ -129,6 +129,10 @@ class Embedded:
         """Return a new write key; the old one stays good for `overlap`."""
         return _channel(account_key, number).rotate_write_key(overlap=overlap).value
 
+    def replace_write_keys(self, account_key: str, numbers: Collection[int]) -> dict[int, str]:
+        """End every write key of these channels at once, and return the new one that each has instead."""
+        return Channel.objects.filter(account=_account(account_key)).replace_write_keys(numbers)
+
     def add_read_key(self, account_key: str, number: int, *, note: str) -> str:
         """Return an additional read key."""
         return ApiKey.objects.issue(_channel(account_key, number), writes=False, note=note[:255]).value

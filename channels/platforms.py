@@ -164,6 +164,13 @@ class Platform(Protocol):
     def rotate_write_key(self, account_key: str, number: int, *, overlap: timedelta) -> str:
         """Return a new write key; the old one stays good for `overlap`. Raises CannotDo."""
 
+    def replace_write_keys(self, account_key: str, numbers: Collection[int]) -> dict[int, str]:
+        """End every write key of these channels at once, and return the new one that each has instead.
+
+        For emergencies: all of them or, with an error, none; and as quick for many as for one. Numbers of channels that
+        the account does not have are passed over. Raises CannotDo where `can_rotate_write_keys` is False.
+        """
+
     def add_read_key(self, account_key: str, number: int, *, note: str) -> str:
         """Return an additional read key. Raises CannotDo."""
 

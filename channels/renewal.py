@@ -151,7 +151,7 @@ def _rotate(renewal: Renewal, account: PlatformAccount, platform: Platform) -> s
     there = platform.get_channel(account.key, number).write_key
     is_new = there != renewal.old_key.value
     if is_new and (renewal.deadline is not None or not renewal.urgent):
-        if not _writes_still(renewal.old_key, platform, account):
+        if not renewal.urgent and not _writes_still(renewal.old_key, platform, account):
             # It was somebody else who rotated it, and without a transitional period.
             Renewal.objects.filter(pk=renewal.pk, lease=renewal.lease).update(deadline=None)
             renewal.deadline = None
@@ -212,13 +212,13 @@ def _successor(old: ChannelKey, value: str, *, origin: str, by: User | None) -> 
 def _override_others(urgent: Renewal, account: PlatformAccount, platform: Platform) -> None:
     """End what else is open for the channel, whoever is at it: the emergency comes first."""
     for other in urgent.channel.renewals.open().exclude(pk=urgent.pk).select_related("old_key"):
-        if other.state == RenewalState.OVERLAP:
+        if other.state == RenewalState.STARTED:
+            other.give_up(outcome=Renewal.Outcome.OVERRIDDEN)
+        if other.state == RenewalState.OVERLAP:  # perhaps since this moment: somebody was just storing its new key
             platform.revoke_key(account.key, urgent.channel.number, other.old_key.value)
             with transaction.atomic():
                 if other.move_to(RenewalState.DONE, outcome=Renewal.Outcome.REVOKED):
                     other.old_key.move_to(KeyState.REVOKED)
-        else:
-            other.give_up(outcome=Renewal.Outcome.OVERRIDDEN)
 
 
 def _set_back(renewal: Renewal, account: PlatformAccount, error: PlatformError) -> None:

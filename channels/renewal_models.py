@@ -107,6 +107,8 @@ class Renewal(Attempt):
     overlap = models.DurationField(_("transitional period"))
     # Set when the platform is about to be asked, so that it is known after a crash, too.
     deadline = models.DateTimeField(_("the old key ends at the latest"), null=True, blank=True)
+    # Of an urgent one whose old keys were ended together with those of others, before its new key is handed on.
+    ended_there_at = models.DateTimeField(_("old keys ended on the platform"), null=True, blank=True)
     old_key = models.ForeignKey(
         "channels.ChannelKey", on_delete=models.CASCADE, related_name="+", verbose_name=_("old key")
     )

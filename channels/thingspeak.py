@@ -162,6 +162,10 @@ class ThingSpeak:
         """Raise CannotDo: a write key is regenerated on the channel's page, API Keys."""
         raise CannotDo("ThingSpeak's write keys are renewed on ThingSpeak's own pages.")
 
+    def replace_write_keys(self, account_key: str, numbers: Collection[int]) -> dict[int, str]:
+        """Raise CannotDo: a write key is regenerated on the channel's page, one channel after the other."""
+        raise CannotDo("ThingSpeak's write keys are renewed on ThingSpeak's own pages.")
+
     def add_read_key(self, account_key: str, number: int, *, note: str) -> str:
         """Raise CannotDo: a read key is added on the channel's page, API Keys."""
         raise CannotDo("ThingSpeak's read keys are added on ThingSpeak's own pages.")

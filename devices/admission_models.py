@@ -141,6 +141,22 @@ class PendingDevice(models.Model):
         )
 
 
+class DoorMail(models.Model):
+    """When a manager was last told by mail that devices wait."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name=_("user")
+    )
+    sent_at = models.DateTimeField(_("sent"))
+
+    class Meta:
+        verbose_name = _("mail about devices at the door")
+        verbose_name_plural = _("mails about devices at the door")
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.sent_at:%Y-%m-%d %H:%M:%S}"
+
+
 class ExpectedDevice(models.Model):
     """A serial number that was entered before the device came, with what it shall be called and where it belongs."""
 

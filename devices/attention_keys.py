@@ -58,12 +58,13 @@ def _in_trouble(renewals: Iterable[Renewal], top: Organization) -> Iterator[Matt
         by_trouble[renewal.trouble].append(renewal)
     for found in by_trouble.values():
         waiting = [renewal.channel.device for renewal in found]
-        if any(renewal.urgent for renewal in found):
+        still_good = any(renewal.urgent and renewal.ended_there_at is None for renewal in found)
+        if still_good:
             said = _("The write keys of {names} are to be revoked and are still good: {trouble}")
         else:
             said = _("The write keys of {names} are to be renewed, but: {trouble}")
         yield Matter(
-            "bad" if any(renewal.urgent for renewal in found) else "warn",
+            "bad" if still_good else "warn",
             gettext_lazy("Not renewed"),
             said.format(names=names_of(waiting), trouble=found[0].get_trouble_display()),
             _keys_of(waiting, top),

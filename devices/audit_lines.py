@@ -13,7 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from channels.models import Channel, ChannelKey
-from devices.models import Device
+from devices.models import Device, RegistrationKey
 from orgs import access
 from orgs.audit import AuditEntry, AuditEntryQuerySet
 from orgs.audit_words import in_words
@@ -32,6 +32,22 @@ class AuditLine:
     entry: AuditEntry
     sentence: str
     url: str = ""
+    is_by_device: bool = False
+
+
+def first_line(device: Device, reader: User) -> AuditLine:
+    """Return how it all began, which the device's own row tells: nothing is added to what a new device has to wait for.
+
+    The key is named to whoever manages it, unless other hardware has taken the device's place since, with a key of its
+    own. Two queries.
+    """
+    came_with = RegistrationKey.objects.managed_by(reader).filter(pk=device.registered_with_id)
+    lookup = came_with.values_list("lookup", flat=True).first()
+    if lookup is not None and device.predecessors.exists():
+        lookup = None
+    action = "device.registered" if lookup else "device.registered_somehow"
+    entry = AuditEntry(created_at=device.created_at, action=action)
+    return AuditLine(entry, in_words(action, str(device), {"registration": f"{lookup}-…"}), is_by_device=True)
 
 
 def entries_about(device: Device) -> AuditEntryQuerySet:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import transaction
 from django.utils import timezone
 
-from channels import renewal
+from channels import emergency, renewal
 from channels.errors import CannotRenew
 from channels.models import Channel, Renewal
 from devices.models import Device
@@ -19,14 +21,29 @@ def block(device: Device, *, by: User, address: str | None = None) -> bool:
     Where the platform can rotate keys its write key is replaced by one that it is not given, at once or as soon as the
     platform can be reached. Elsewhere it can go on writing until somebody regenerates the key there.
     """
-    with transaction.atomic():
-        if not Device.objects.filter(pk=device.pk, blocked_at=None).update(blocked_at=timezone.now()):
-            return False
-        ending = end_write_key(device.channel, by=by, address=address) if device.channel else None
-        audit.record("device.blocked", by=by, organization=device.organization, about=device, address=address)
-    if ending is not None:
+    return bool(block_all([device], by=by, address=address))
+
+
+def block_all(devices: Collection[Device], *, by: User, address: str | None = None) -> int:
+    """Shut each of these devices out from now on, as `block` does. Return how many were not blocked before.
+
+    Their write keys end together, before the first of them is replaced.
+    """
+    blocked, endings = 0, []
+    for device in devices:
+        with transaction.atomic():
+            if not Device.objects.filter(pk=device.pk, blocked_at=None).update(blocked_at=timezone.now()):
+                continue
+            ending = end_write_key(device.channel, by=by, address=address) if device.channel else None
+            audit.record("device.blocked", by=by, organization=device.organization, about=device, address=address)
+        blocked += 1
+        if ending is not None:
+            endings.append(ending)
+    if len(endings) > 1:
+        emergency.end_at_once(Renewal.objects.filter(pk__in=[ending.pk for ending in endings]))
+    for ending in endings:
         renewal.carry_out(ending)
-    return True
+    return blocked
 
 
 def end_write_key(channel: Channel, *, by: User, address: str | None = None) -> Renewal | None:

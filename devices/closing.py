@@ -110,6 +110,8 @@ def _step(closure: Closure, *, until: float) -> bool:
         keys.delete()
         if account is not None:
             _close(account)
+        # Somebody may have accepted an invitation at the moment in which it was closed.
+        Membership.objects.filter(organization__tree_id=customer.tree_id).delete()
         tree.delete_customer(customer)
     return True
 

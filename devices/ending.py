@@ -75,8 +75,9 @@ def replace(
             raise CannotReplace(_("This is the serial number that the device has already."))
         other = _locked().filter(customer=old.customer_id, serial=serial).first()
         waiting = PendingDevice.objects.filter(customer=old.customer_id, serial=serial).first()
-        for one in (other, waiting):
-            if one is not None and not access.may_manage(by, one.organization):
+        expected = ExpectedDevice.objects.filter(customer=old.customer_id, serial=serial).first()
+        for place in (one.organization for one in (other, waiting, expected) if one is not None):
+            if place is not None and not access.may_manage(by, place):
                 raise CannotReplace(_("A device with this serial number belongs to a part that you do not manage."))
         endings = [end_write_key(old.channel, by=by, address=address)] if old.channel else []
         moving = _leave_channel(old, by=by, address=address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -107,6 +108,8 @@ def _row(cells: list[str], order: Mapping[str, int], places: _Places) -> Expecte
                 text=serial[:80]
             )
         ) from None
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise _Bad(_("there are characters in the name that cannot be printed."))
     if len(name) > LONGEST_NAME:
         raise _Bad(_("the name is longer than {most} letters.").format(most=LONGEST_NAME))
     return Expected(serial, name, places.find(organization) if organization else None)

@@ -10,8 +10,7 @@ from typing import Any
 
 from django import forms
 from django.core.paginator import Page, Paginator
-from django.db.models import Q, Value
-from django.db.models.functions import NullIf
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from devices.latest import FIELD
@@ -25,7 +24,7 @@ _PLACE = ("organization__tree_id", "organization__lft", *Device.BY_NAME)
 _IN_THE_DATABASE: dict[str, Sequence[Any]] = {
     "place": _PLACE,
     "name": Device.BY_NAME,
-    "-name": (NullIf("name", Value("")).desc(nulls_last=True), "-serial"),
+    "-name": Device.BY_NAME_BACKWARDS,
 }
 PENDING = ("pending", _("At the door"))
 """A choice for managers: what waits for approval is no device yet, and has a page of its own."""

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from devices.models import Device, RegistrationKey
 from orgs import access
 from orgs.editing import EditForm
-from orgs.fields import OrganizationField
+from orgs.fields import ManyField, OrganizationField
 from orgs.models import Organization, User
 
 
@@ -39,16 +39,15 @@ class EditDeviceForm(EditForm):
         super().__init__(data, current={"name": device.name, "description": device.description})
 
 
-class MoveDeviceForm(forms.Form):
+class MoveDeviceForm(EditForm):
     """Where a device goes: any organization of the same customer that the person manages."""
 
-    def __init__(self, *args: Any, device: Device, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Mapping[str, Any] | None = None, *, device: Device, user: User) -> None:
+        super().__init__(data, current={"organization": device.organization_id})
         self.fields["organization"] = OrganizationField(
             access.managed_organizations(user).filter(tree_id=device.organization.tree_id),
             label=gettext_lazy("Put it into"),
             empty_label=None,
-            initial=device.organization_id,
         )
 
 
@@ -57,7 +56,7 @@ class MoveManyForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["devices"] = forms.ModelMultipleChoiceField(
+        self.fields["devices"] = ManyField(
             Device.objects.managed_by(user).select_related("organization"),
             error_messages={"required": gettext_lazy("Choose at least one device.")},
         )

@@ -14,7 +14,7 @@ from devices.expected import Expected, read_lines
 from devices.models import PendingDevice, RegistrationPolicy
 from orgs import access
 from orgs.editing import EditForm
-from orgs.fields import OrganizationField
+from orgs.fields import ManyField, OrganizationField
 from orgs.models import Organization, User
 
 Admits = RegistrationPolicy.Admits
@@ -109,7 +109,7 @@ class DecideForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["pending"] = forms.ModelMultipleChoiceField(
+        self.fields["pending"] = ManyField(
             PendingDevice.objects.managed_by(user).select_related("organization").order_by("serial"),
             error_messages={"required": gettext_lazy("Choose at least one device.")},
         )

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from devices.models import Device, validate_serial
 from devices.serials import MAX_LENGTH
+from orgs.fields import ManyField
 from orgs.models import User
 
 KEEP, DELETE = "keep", "delete"
@@ -68,7 +69,7 @@ class ManyForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["devices"] = forms.ModelMultipleChoiceField(
+        self.fields["devices"] = ManyField(
             Device.objects.managed_by(user)
             .select_related("organization", "channel__account")
             .order_by(*Device.BY_NAME),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,12 +25,36 @@ MOST_BYTES = 16 * 1024 * 1024
 def csv_of(channel: Channel) -> Iterator[str]:
     """Return the channel's history as lines of CSV; the platform has begun to answer. Raises PlatformError.
 
-    With what its device has measured in channels before, the oldest channel first; a column then says which.
+    With what its device has measured in channels before, the oldest channel first; a column then says which. What a
+    spreadsheet would take for a formula has an apostrophe before it: whoever has a write key chooses the text, and
+    somebody else opens the file.
     """
     newest, *older = _open(channel)
     if not older:
-        return chain([newest.header], newest.lines)
-    return _joined([*reversed(older), newest])
+        return map(_without_formulas, chain([newest.header], newest.lines))
+    return map(_without_formulas, _joined([*reversed(older), newest]))
+
+
+_MAYBE_FORMULA = re.compile(r"""(?:^|,)"?[=+\-@\t\r]""")
+_BEGINS_FORMULA = tuple("=+-@\t\r")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def _without_formulas(line: str) -> str:
+    if _MAYBE_FORMULA.search(line) is None:
+        return line
+    buffer = io.StringIO()
+    # Both line ends, and one taken off: so that a value with either of them in it is quoted.
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    for cells in csv.reader(io.StringIO(line, newline="")):
+        writer.writerow(
+            f"'{cell}" if cell.startswith(_BEGINS_FORMULA) and not _NUMBER.fullmatch(cell) else cell for cell in cells
+        )
+    return buffer.getvalue()[:-2] + "\n"
+
+
+def _is_formula(cell: str) -> bool:
+    return cell.startswith(_BEGINS_FORMULA) and _NUMBER.fullmatch(cell) is None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,8 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import F, Q, Value
-from django.db.models.functions import NullIf
+from django.db.models import Case, F, Q, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +21,8 @@ from channels.compiled import CompiledUpdate
 from channels.markers import marker_of
 from channels.models import Channel
 from channels.vault import EncryptedTextField
-from devices.admission_models import ExpectedDevice as ExpectedDevice  # These, too, are models of this app.
+from devices.admission_models import DoorMail as DoorMail  # These, too, are models of this app.
+from devices.admission_models import ExpectedDevice as ExpectedDevice
 from devices.admission_models import FormerDevice as FormerDevice
 from devices.admission_models import PendingDevice as PendingDevice
 from devices.admission_models import RegistrationPolicy as RegistrationPolicy
@@ -32,6 +33,7 @@ from devices.rollover_models import RollOver as RollOver  # This, too, is a mode
 from devices.serials import NotASerial, check_serial
 from orgs import access
 from orgs.models import Organization
+from orgs.natural import SortKeyField, natural_key
 
 if TYPE_CHECKING:
     from orgs.models import User
@@ -256,6 +258,11 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         return self.filter(asked_with | Q(contact__asked_with__isnull=True) & came_with)
 
 
+def device_sort_key(device: Device) -> str:
+    """Return what devices are sorted by in lists: their names, and those without one after them by serial number."""
+    return f"0{natural_key(device.name)}" if device.name else f"1{natural_key(device.serial)}"
+
+
 class Device(models.Model):
     """A physical thing, unique by (customer, serial): another customer's identical serial is another device."""
 
@@ -268,6 +275,8 @@ class Device(models.Model):
     )
     serial = models.CharField(_("serial number"), max_length=64, validators=[validate_serial])
     name = models.CharField(_("name"), max_length=100, blank=True)
+    # No index: lists are of a subtree, the rows of which are sorted after they were found.
+    sort_key = SortKeyField(key_of=device_sort_key)
     description = models.CharField(_("description"), max_length=255, blank=True)
     channel = models.OneToOneField(
         Channel, on_delete=models.PROTECT, null=True, blank=True, related_name="device", verbose_name=_("channel")
@@ -297,11 +306,19 @@ class Device(models.Model):
             models.UniqueConstraint(fields=["customer", "serial"], name="device_serial_unique_in_customer"),
         ]
 
-    BY_NAME = (NullIf("name", Value("")).asc(nulls_last=True), "serial")
+    BY_NAME = ("sort_key", "serial")
     """The order of a list: by name, and those without one, which are shown by their serial number, last."""
+    BY_NAME_BACKWARDS = (Case(When(name="", then=1), default=0), "-sort_key", "-serial")
+    """The same from the end, and those without a name last again."""
 
     def __str__(self) -> str:
         return self.name or self.serial
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Store the device, and with its name or serial number what it is sorted by."""
+        if update_fields is not None and {"name", "serial"}.intersection(update_fields):
+            update_fields = {*update_fields, "sort_key"}
+        super().save(*args, update_fields=update_fields, **options)
 
     def get_absolute_url(self) -> str:
         return reverse("device", args=[self.pk])

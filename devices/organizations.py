@@ -10,6 +10,7 @@ from django.db.models import Count
 from devices.models import Device
 from orgs import access
 from orgs.models import Membership, Organization, User
+from orgs.natural import natural_key
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Branch:
             branch.add_up()
             self.devices += branch.devices
             self.members |= branch.members
-        self.below.sort(key=lambda branch: branch.organization.name.casefold())
+        self.below.sort(key=lambda branch: natural_key(branch.organization.name))
 
 
 def trees_of(user: User) -> list[Branch]:
@@ -72,4 +73,4 @@ def _trees(user: User, organizations: Iterable[Organization]) -> list[Branch]:
         (parent.below if parent else roots).append(branch)
     for root in roots:
         root.add_up()
-    return sorted(roots, key=lambda branch: branch.organization.name.casefold())
+    return sorted(roots, key=lambda branch: natural_key(branch.organization.name))

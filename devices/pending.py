@@ -27,6 +27,13 @@ def approve(
         waiting = _locked(pending)
         if waiting is None:
             return None
+        if waiting.organization_id != pending.organization_id:
+            # Maybe of a part that this manager has no say in.
+            raise CannotApprove(
+                _("{serial} has just asked with the key of another organization. Look again.").format(
+                    serial=waiting.serial
+                )
+            )
         key = _key_for(waiting)
         place = into or waiting.organization
         if place.tree_id != waiting.organization.tree_id:
@@ -78,7 +85,7 @@ def _key_for(waiting: PendingDevice) -> RegistrationKey:
 def refuse(pending: PendingDevice, *, by: User, address: str | None = None) -> bool:
     """Keep the device out until somebody says otherwise. Return False if somebody else has decided already."""
     with transaction.atomic():
-        refused = PendingDevice.objects.waiting().filter(pk=pending.pk)
+        refused = PendingDevice.objects.waiting().filter(pk=pending.pk, organization=pending.organization_id)
         if not refused.update(refused_at=timezone.now(), refused_by=by):
             return False
         audit.record("device.refused", by=by, organization=pending.organization, about=pending, address=address)
@@ -88,7 +95,7 @@ def refuse(pending: PendingDevice, *, by: User, address: str | None = None) -> b
 def forget(pending: PendingDevice, *, by: User, address: str | None = None) -> bool:
     """Take the device off the list: when it asks again, it is as if it came for the first time."""
     with transaction.atomic():
-        if not PendingDevice.objects.filter(pk=pending.pk).delete()[0]:
+        if not PendingDevice.objects.filter(pk=pending.pk, organization=pending.organization_id).delete()[0]:
             return False
         audit.record("device.forgotten", by=by, organization=pending.organization, about=pending, address=address)
     return True

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels import renewal_many
+from channels import emergency, renewal_many
 from channels.models import Channel, Renewal, RenewalRound
 from channels.renewal_models import OPEN, RenewalQuerySet, RenewalState
 from devices import renewal_tasks
@@ -19,8 +19,10 @@ from devices.spans import day_and_time
 from orgs.models import Organization, User
 
 AT_ONCE_WITHIN = 8.0
-"""Seconds that somebody who revokes all keys waits for it at most; what is left is done right after it."""
+"""Seconds that somebody who revokes all keys waits for the new ones at most; the old ones have ended before."""
+IS_DEAD = Q(state=RenewalState.DONE, outcome=Renewal.Outcome.REVOKED) | Q(ended_there_at__isnull=False)
 HAS_MOVED = Q(new_key__acknowledged_at__isnull=False) | Q(new_key__first_used_at__isnull=False)
+HAS_NO_GOOD_KEY = Q(state=RenewalState.DONE) & ~HAS_MOVED | Q(state=RenewalState.STARTED, ended_there_at__isnull=False)
 
 
 def channels_of(organization: Organization) -> QuerySet[Channel]:
@@ -38,9 +40,11 @@ def renew_all(organization: Organization, *, by: User, overlap: timedelta, addre
 def revoke_all(organization: Organization, *, by: User, address: str | None = None) -> RenewalRound:
     """End all write keys of all devices there now, without a transitional period. Raises CannotRenew.
 
-    What takes longer than a person waits, and what the platform cannot do now, the worker does; see `progress_of`.
+    They end together; then each device's new key is stored. What of that takes longer than a person waits, and what
+    the platform cannot do now, the worker does; see `progress_of`.
     """
     begun = renewal_many.start_all(organization, channels_of(organization), by=by, urgent=True, address=address)
+    emergency.end_at_once(Renewal.objects.filter(round=begun))
     renewal_tasks.renew.enqueue()  # the worker begins at the same time; of the two, one is at each renewal
     renewal_many.carry_out_within(AT_ONCE_WITHIN, begun)
     return begun
@@ -76,13 +80,13 @@ def progress_of(begun: RenewalRound) -> RoundProgress:
     counts: dict[str, int] = begun.renewals.aggregate(
         total=Count("pk"),
         open=Count("pk", filter=Q(state__in=OPEN)),
-        waiting=Count("pk", filter=Q(state=RenewalState.STARTED)),
+        waiting=Count("pk", filter=Q(state=RenewalState.STARTED, ended_there_at__isnull=True)),
         untold=Count("pk", filter=running & Q(new_key__told_at__isnull=True)),
         told=Count("pk", filter=running & Q(new_key__told_at__isnull=False)),
         moved=Count("pk", filter=HAS_MOVED),
-        absent=Count("pk", filter=Q(state=RenewalState.DONE) & ~HAS_MOVED),
+        absent=Count("pk", filter=HAS_NO_GOOD_KEY),
         failed=Count("pk", filter=Q(state=RenewalState.FAILED)),
-        revoked=Count("pk", filter=Q(state=RenewalState.DONE, outcome=Renewal.Outcome.REVOKED)),
+        revoked=Count("pk", filter=IS_DEAD),
     )
     shares = [Share(kind, label, counts[name]) for name, kind, label in _SHARES if counts[name]]
     return RoundProgress(counts["total"], counts["moved"], counts["revoked"], shares, is_over=not counts["open"])
@@ -124,13 +128,13 @@ def standing_of(renewal: Renewal) -> Standing:
     if renewal.state == RenewalState.FAILED:
         reason = trouble or str(renewal.get_outcome_display())
         return Standing("bad", gettext_lazy("Given up"), reason)
-    if renewal.state == RenewalState.STARTED:
+    if renewal.state == RenewalState.STARTED and (trouble or renewal.ended_there_at is None):
         again = ""
         if renewal.next_try_at:
             again = _("The next try is at {moment}.").format(moment=day_and_time(renewal.next_try_at))
         said = " ".join(filter(None, (trouble, again))) or _("The channel platform is asked for a new key.")
         return Standing("warn" if trouble else "wait", gettext_lazy("Waits"), said)
-    if renewal.state == RenewalState.DONE:
+    if renewal.state != RenewalState.OVERLAP:
         return Standing(
             "warn", gettext_lazy("Not fetched"), _("Its old key has ended. It fetches the new one when it is back.")
         )

@@ -39,7 +39,7 @@ def announce(now: datetime) -> int:
     """Tell managers what will be renewed in the next days, and what they have to renew by hand; return the mails."""
     mails = 0
     with transaction.atomic():
-        _one_at_a_time()
+        Chore.have_alone("renewal mail")
         for policy in RenewalPolicy.objects.automatic().select_related("organization"):
             if policy.remind_before is not None:
                 mails += _announce(policy, now)
@@ -106,7 +106,7 @@ def report(now: datetime) -> int:
     """Tell managers what became of renewals, in one mail when all are over, or once a day; return the mails."""
     mails = 0
     with transaction.atomic():
-        _one_at_a_time()
+        Chore.have_alone("renewal mail")
         for policy in RenewalPolicy.objects.filter(report_after=True).select_related("organization"):
             mails += _report(policy, now) + _report_moves(policy, now)
     return mails
@@ -185,15 +185,9 @@ def _mail(organization: Organization, subject: Promise, template: str, context: 
 
 def _named(channels: Sequence[int]) -> dict[str, Any]:
     """The names of the devices with these channels, as far as a mail names them."""
-    devices = Device.objects.filter(channel__in=channels).order_by("name", "serial")
+    devices = Device.objects.filter(channel__in=channels).order_by(*Device.BY_NAME)
     return {
         "count": len(channels),
         "names": [str(device) for device in devices[:NAMED]],
         "more": max(0, len(channels) - NAMED),
     }
-
-
-def _one_at_a_time() -> None:
-    """Let this transaction be the only one that mails."""
-    Chore.objects.get_or_create(name="renewal mail")
-    list(Chore.objects.select_for_update().filter(name="renewal mail"))

@@ -17,6 +17,7 @@ from devices.models import Device, DeviceQuerySet
 from orgs import access
 from orgs.audit import AuditEntry
 from orgs.models import Membership, Organization, User
+from orgs.natural import natural_key
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def outsiders_who_know_a_key(device: Device) -> list[str]:
     """Return the names of those who were shown a shared read key that is still good, and see the device no more."""
     showings = ShownKey.objects.of_good_keys().filter(key__channel=device.channel_id, key__channel__isnull=False)
     outside = showings.exclude(access.sees(user="user", organization="key__channel__device__organization"))
-    return list(outside.order_by("name").values_list("name", flat=True).distinct())
+    return sorted(outside.order_by().values_list("name", flat=True).distinct(), key=natural_key)
 
 
 def devices_seen_by(person: User, *, viewer: User) -> DeviceQuerySet:

@@ -11,6 +11,7 @@ from django_tasks import task
 
 from channels.platforms import NoSuchChannel, PlatformError
 from devices.models import Device
+from orgs.readers import one_line
 
 AGAIN = (timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 TRIES = 30
@@ -21,7 +22,7 @@ TRIES = 30
 def send(to: list[str], subject: str, body: str, attempt: int = 0) -> bool:
     """Send a mail; try again later if the mail server does not take it now, for about a week."""
     try:
-        EmailMessage(subject, body, to=to).send()
+        EmailMessage(one_line(subject), body, to=to).send()
     except (SMTPException, OSError):
         if attempt < TRIES:
             wait = AGAIN[min(attempt, len(AGAIN) - 1)]

@@ -21,6 +21,7 @@ from devices.matters import quoted
 from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs import access
 from orgs.audit import address_of
+from orgs.fields import numbers
 from orgs.http import PersonRequest, below_my_devices, breadcrumbs, note, posted
 from orgs.models import Organization
 
@@ -113,7 +114,7 @@ def _said(new: int, changed: int, known: int) -> list[str]:
 def forget_expected(request: PersonRequest, pk: int) -> HttpResponse:
     """Take serial numbers off the list: the chosen ones."""
     customer = _customer(request, pk)
-    chosen = [number for number in request.POST.getlist("expected") if number.isascii() and number.isdigit()]
+    chosen = numbers(request.POST.getlist("expected"))
     with transaction.atomic():
         gone, _details = ExpectedDevice.objects.filter(customer=customer, pk__in=chosen).delete()
         if gone:

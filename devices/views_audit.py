@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from devices.audit_lines import entries_about, lines_of
+from devices.audit_lines import entries_about, first_line, lines_of
 from devices.views_device_keys import managed_device
 from devices.views_organization_keys import managed_organization
 from orgs.audit import AuditEntry, AuditEntryQuerySet
@@ -77,17 +77,20 @@ def _shown(request: PersonRequest, organization: Organization) -> dict[str, Any]
 
 @require_safe
 def device_events(request: PersonRequest, pk: int) -> HttpResponse:
-    """What happened to one device; for the device's own page, which fetches it, only the last of it."""
+    """What happened to one device; for the device's own page, which fetches it, only the last of it and the first."""
     device = managed_device(request, pk)
     entries = entries_about(device)
     if request.htmx:
-        lines = lines_of(entries[:LAST_EVENTS], request.user)
+        lines = [*lines_of(entries[:LAST_EVENTS], request.user), first_line(device, request.user)]
         return render(request, "devices/_event_lines.html", {"device": device, "lines": lines})
     page = Paginator(entries, ENTRIES_A_PAGE).get_page(request.GET.get("page"))
+    lines = lines_of(page, request.user)
+    if not page.has_next():
+        lines.append(first_line(device, request.user))
     context = {
         "device": device,
         "page": page,
-        "lines": lines_of(page, request.user),
+        "lines": lines,
         "breadcrumbs": breadcrumbs(request.user, device.organization, device, _("What happened")),
     }
     return render(request, "devices/device_events.html", context)

@@ -61,8 +61,7 @@ def block_many(request: PersonRequest) -> HttpResponse:
     if "confirmed" not in request.POST:
         path: list[Breadcrumb] = [{"label": _("As a list"), "url": back}, {"label": _("Block")}]
         return _ask_to_block(request, chosen, cancel_url=back, next=back, breadcrumbs=path)
-    for device in chosen:
-        blocking.block(device, **_by(request))
+    blocking.block_all(chosen, **_by(request))
     messages.success(request, _said_blocked(chosen))
     return redirect(back)
 

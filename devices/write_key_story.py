@@ -86,6 +86,10 @@ def story_of(
 
 
 def _revoking(device: Device, renewal: Renewal) -> Story:
+    if renewal.ended_there_at is not None:
+        said = _("All write keys of “{device}” have ended. It gets a new one as soon as it asks.")
+        label = gettext_lazy("Not fetched")
+        return Story("warn", label, [said.format(device=device), *_trouble(renewal)], is_moving=True)
     said = _(
         "All write keys of “{device}” are to end at once, but the channel platform has not done it yet. Until then "
         "whoever has one can still write."

@@ -29,6 +29,8 @@ WORDS: dict[str, str | Promise] = {
     "device.old_channel_deleted": _("The old channel of “{about}” was deleted on the platform."),
     "device.old_channel_kept": _("The old channel of “{about}” stays on the platform."),
     "device.refused": _("“{about}” was not let in."),
+    "device.registered": _("“{about}” registered itself with the key {registration}."),
+    "device.registered_somehow": _("“{about}” registered itself."),
     "device.renamed": _("“{before}” was renamed to “{about}”."),
     "device.replaced": _("“{about}” took the place of the hardware {before}."),
     "device.unblocked": _("“{about}” was unblocked."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from typing import Any
 
@@ -14,8 +14,28 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orgs.models import Organization
+from orgs.natural import natural_key
 
 SEPARATOR = " › "
+LARGEST_NUMBER = 2**63 - 1
+"""What a database takes as a primary key; a larger one in a list is an error to it."""
+
+
+def numbers(texts: Iterable[str]) -> list[int]:
+    """Return those of the texts that can be primary keys."""
+    plain = (int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 20)
+    return [number for number in plain if number <= LARGEST_NUMBER]
+
+
+class ManyField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """A choice of several. What can be nobody's number is an invalid choice, like a number that is not there."""
+
+    def clean(self, value: Any) -> Any:
+        for text in value if isinstance(value, list | tuple) else ():
+            if not numbers([str(text)]):
+                said = self.error_messages["invalid_choice"]
+                raise ValidationError(said, code="invalid_choice", params={"value": str(text)[:20]})
+        return super().clean(value)
 
 
 class EndOfDayField(forms.DateField):
@@ -47,13 +67,20 @@ class _Paths(ModelChoiceIterator):  # type: ignore[type-arg]
     def __iter__(self) -> Iterator[Any]:
         if self.field.empty_label is not None:
             yield "", self.field.empty_label
+        for path in self._paths():
+            if self.field.left_out is None or not self.field.left_out.contains(path[-1]):
+                yield self.choice(path[-1], SEPARATOR.join(step.name for step in path))
+
+    def _paths(self) -> list[list[Organization]]:
+        """Return them in the order of a tree whose siblings are in the order of their names."""
+        paths: list[list[Organization]] = []
         path: list[Organization] = []
         for organization in self.queryset.order_by("tree_id", "lft"):
             while path and not path[-1].contains(organization):
                 path.pop()
             path.append(organization)
-            if self.field.left_out is None or not self.field.left_out.contains(organization):
-                yield self.choice(organization, SEPARATOR.join(step.name for step in path))
+            paths.append([*path])
+        return sorted(paths, key=lambda path: [(natural_key(step.name), step.pk) for step in path])
 
     def choice(self, organization: Organization, label: str = "") -> Any:
         value, own_label = super().choice(organization)

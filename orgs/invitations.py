@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from orgs import access
 from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.models import Invitation, Membership, Organization, User
-from orgs.readers import as_read_by
+from orgs.readers import as_read_by, one_line
 
 ASKED_AGAIN_AFTER = timedelta(days=1)
 
@@ -100,8 +100,10 @@ def _mail(invitation: Invitation, token: str) -> None:
         # Whoever has no account yet is written to in the language of the inviter, who knows them.
         with as_read_by(account_of(invitation) or invitation.invited_by):
             send_mail(
-                subject=_("{who} invites you to {organization}").format(
-                    who=invitation.invited_by, organization=invitation.organization
+                subject=one_line(
+                    _("{who} invites you to {organization}").format(
+                        who=invitation.invited_by, organization=invitation.organization
+                    )
                 ),
                 message=render_to_string("orgs/mail/invitation.txt", context),
                 from_email=None,
@@ -136,8 +138,10 @@ def ask_for_new(token: str, *, now: datetime | None = None) -> None:
     page = settings.PUBLIC_URL + invitation.organization.get_absolute_url() + "#people"
     with as_read_by(reader):
         send_mail(
-            subject=_("{who} asks for a new invitation to {organization}").format(
-                who=invitation.full_name or invitation.email, organization=invitation.organization
+            subject=one_line(
+                _("{who} asks for a new invitation to {organization}").format(
+                    who=invitation.full_name or invitation.email, organization=invitation.organization
+                )
             ),
             message=render_to_string("orgs/mail/invitation_asked.txt", {"invitation": invitation, "link": page}),
             from_email=None,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager
 from orgs.models import Membership, MembershipQuerySet, Organization, User
+from orgs.natural import natural_key
 from orgs.tree import lock_tree_of
 
 
@@ -42,8 +43,11 @@ def move(membership: Membership, *, to: Organization) -> None:
 def remove(membership: Membership) -> None:
     """End somebody's place in an organization. Raises LastManager."""
     lock_tree_of(membership.organization)
+    # Where an operator has locked out the only manager, everybody else can still leave.
+    is_needed = _lasting_managers().filter(pk=membership.pk).exists()
     Membership.objects.filter(pk=membership.pk).delete()
-    _require_a_manager(membership.organization)
+    if is_needed:
+        _require_a_manager(membership.organization)
 
 
 @transaction.atomic
@@ -77,10 +81,14 @@ def require_unchanged(membership: Membership) -> None:
 
 
 def customers_left_alone_by(user: User) -> list[Organization]:
-    """Return the customers that would have no manager left if this person went."""
+    """Return the customers that have a manager in this person, and would have none left if they went.
+
+    Not those whose only manager is somebody else whom an operator has locked out: they are not this person's to close.
+    """
     lasting = _lasting_managers().filter(organization=OuterRef("pk"))
-    customers = Organization.objects.get_queryset().customers().filter(memberships__user=user)
-    return list(customers.filter(~Exists(lasting.exclude(user=user))).order_by("name", "pk"))
+    customers = Organization.objects.get_queryset().customers().filter(Exists(lasting.filter(user=user)))
+    alone = customers.filter(~Exists(lasting.exclude(user=user)))
+    return sorted(alone.order_by("pk"), key=lambda customer: natural_key(customer.name))
 
 
 def _lasting_managers() -> MembershipQuerySet:

@@ -53,6 +53,11 @@ def zone_named(name: str) -> ZoneInfo | None:
         return None
 
 
+def one_line(subject: str) -> str:
+    """Return the subject of a mail on one line: names of people, devices and organizations can have line ends."""
+    return " ".join(subject.split())
+
+
 @contextmanager
 def as_read_by(person: Reader | None) -> Iterator[None]:
     """Write in the person's language and with times of their zone; for nobody in particular as it is now."""

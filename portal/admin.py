@@ -34,6 +34,7 @@ from orgs.operators import (
     link_to_list,
     when,
 )
+from portal.letters import Letter
 
 admin.site.unregister([Organization, Membership, User, Channel, DBTaskResult])
 
@@ -152,6 +153,17 @@ class ChannelWithDeviceAdmin(ChannelAdmin):
         # By the address: the platform's models are its own affair.
         there = reverse("admin:platform_channel_change", args=[channel.number])
         return format_html('<a href="{}">{}</a>', there, gettext("entries and keys there"))
+
+
+@admin.register(Letter)
+class LetterAdmin(ReadOnlyAdmin[Letter]):
+    """Mail that the mail server has not taken yet, without its text: that may have a link in it."""
+
+    list_display = ("to", "created_at", "tries", "next_at", "trouble")
+    search_fields = ("to",)
+    search_help_text = _("Part of the address.")
+    secret_fields = ("content",)
+    fields = list_display
 
 
 @admin.register(DBTaskResult)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_tasks import task
 
 from channels.models import ChannelKey
@@ -15,9 +15,10 @@ from channels.tasks import AGAIN, SAFETY_NET
 from devices.closing import close_customer
 from devices.read_rights import end_lost_read_keys
 from orgs import audit, people, tree
+from orgs.errors import ChangedMeanwhile
 from orgs.models import Membership, Organization, User
+from portal import take_outs
 from portal.log_ins import LogIn
-from portal.take_outs import TakeOut
 
 ALIVE = ("pending", "current", "retiring")
 
@@ -27,8 +28,14 @@ def close_account(user: User, *, with_customers: Mapping[Organization, bool], ad
     """Let a person leave all organizations, log out everywhere, and be deleted; what the audit says of them stays.
 
     `with_customers` are the customers that are closed, too, and whether the channels of each are kept. Raises
-    LastManager when a customer that is not among them would have no manager left.
+    LastManager when a customer that is not among them would have no manager left, and ChangedMeanwhile when one of
+    them has another manager by now.
     """
+    for customer in with_customers:
+        tree.lock_tree_of(customer)
+    if others := set(with_customers).difference(people.customers_left_alone_by(user)):
+        said = _("“{name}” has another manager by now, and is not closed with your account. Read again what would go.")
+        raise ChangedMeanwhile(said.format(name=min(map(str, others))))
     for customer, keep_channels in with_customers.items():
         close_customer(customer, keep_channels=keep_channels, by=user, address=address)
     places = Membership.objects.filter(user=user).select_related("organization")
@@ -39,10 +46,8 @@ def close_account(user: User, *, with_customers: Mapping[Organization, bool], ad
     audit.record("account.closed", by=user, organization=None, about=user, address=address)
     User.objects.filter(pk=user.pk).update(is_active=False)
     LogIn.objects.filter(user=user).end()
-    files = [take_out.path for take_out in TakeOut.objects.filter(user=user)]
+    take_outs.forget(user)
     erase.using(run_after=timezone.now() + SAFETY_NET).enqueue(user.pk)
-    for file in files:
-        transaction.on_commit(partial(file.unlink, missing_ok=True))
     transaction.on_commit(lambda: erase.call(user.pk))
 
 

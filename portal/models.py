@@ -6,7 +6,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from portal.log_ins import LogIn as LogIn  # These, too, are models of this app.
+from portal.letters import Letter as Letter  # These, too, are models of this app.
+from portal.log_ins import LogIn as LogIn
 from portal.take_outs import TakeOut as TakeOut
 
 

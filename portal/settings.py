@@ -142,6 +142,11 @@ else:
         raise ImproperlyConfigured("EMAIL_URL must look like smtp://USER:PASSWORD@HOST:587/?tls=True.")
     vars().update(_mail)
     EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+# How the worker sends what pages have put into its queue: no page waits for a mail server, or fails with it.
+MAIL_TRANSPORT: str = EMAIL_BACKEND
+if MAIL_TRANSPORT == "django.core.mail.backends.smtp.EmailBackend":
+    EMAIL_BACKEND = "portal.mail.InBackground"
+    EMAIL_TIMEOUT: int = _mail["EMAIL_TIMEOUT"] or 30
 DEFAULT_FROM_EMAIL: str = _env["DEFAULT_FROM_EMAIL"]
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 OUTBOX_IS_SHOWN = EMAIL_BACKEND == "portal.outbox.OutboxBackend"
@@ -240,7 +245,7 @@ if PUBLIC_URL.startswith("https:"):
     SECURE_SSL_REDIRECT = True
     # What devices and programs call is answered over plain HTTP, too: many a firmware speaks nothing else, and none
     # follows a redirect. The envelope is sealed all the same.
-    SECURE_REDIRECT_EXEMPT = [r"^(midpoint/ws|api/v1|update|channels|stream|users)\b"]
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|midpoint/ws|api/v1|update|channels|stream|users)\b"]
     # Both would speak for other names under the same domain, which are not ours to decide about.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]

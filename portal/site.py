@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -14,13 +15,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from orgs.operators import operator
+from portal.health import worker_is_missing_for
 
 ORDER = ("orgs", "devices", "channels", "platform", "account", "auth")
 
@@ -61,6 +65,21 @@ class OperatorsSite(admin.AdminSite):
         return sorted(
             rooms, key=lambda room: ORDER.index(room["app_label"]) if room["app_label"] in ORDER else len(ORDER)
         )
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show the first page, with a warning if nobody does the background work: without it nothing is renewed."""
+        if (missing := worker_is_missing_for()) is not None:
+            said = gettext("The background worker does not run: no key is renewed and no mail is sent. Start it.")
+            if missing:
+                said = ngettext(
+                    "The background worker has not been heard of for {count} minute: no key is renewed and no mail "
+                    "is sent. Start it.",
+                    "The background worker has not been heard of for {count} minutes: no key is renewed and no mail "
+                    "is sent. Start it.",
+                    missing // timedelta(minutes=1),
+                ).format(count=missing // timedelta(minutes=1))
+            messages.warning(request, said)
+        return super().index(request, extra_context)
 
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and not lacks_second_factor(request)

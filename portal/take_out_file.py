@@ -92,7 +92,8 @@ def _plain(name: str) -> str:
 
 
 def _about(user: User) -> Iterator[tuple[str, Any]]:
-    devices = Device.objects.visible_to(user).select_related("organization", "channel", "contact").order_by("pk")
+    devices = Device.objects.visible_to(user).select_related("organization", "channel", "contact")
+    devices = devices.order_by(*Device.BY_NAME)
     yield "profile.json", _profile(user)
     yield "places.json", [_place(place) for place in _places(user)]
     yield "shown.json", [_shown(showing) for showing in shown_to(user)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -86,10 +87,21 @@ class TakeOut(models.Model):
         return set(self.manages) <= set(managed_places(self.user))
 
     def keep_progress(self) -> None:
-        """Save how far it is, unless it has been begun anew since."""
-        mine = TakeOut.objects.filter(pk=self.pk, file=self.file)
+        """Save how far it is."""
         names = ("size", "touched_at", "up_to_device", "devices_done", "devices_total", "missing", "manages")
-        mine.update(**{name: getattr(self, name) for name in names})
+        self._change(**{name: getattr(self, name) for name in names})
+
+    def hand_over(self) -> bool:
+        """Let the person fetch the file from now on, for a while. Return False if nobody waits for this one."""
+        self.state, self.ends_at = self.State.READY, timezone.now() + KEPT
+        return self._change(state=self.state, ends_at=self.ends_at)
+
+    def _change(self, **changes: object) -> bool:
+        """Store `changes`; return False, without the file, if it has been begun anew or its person has gone since."""
+        if TakeOut.objects.in_the_making().filter(pk=self.pk, file=self.file).update(**changes):
+            return True
+        self.path.unlink(missing_ok=True)
+        return False
 
     def begin_anew(self) -> None:
         """Forget what is done; after the last attempt, give up. Saved."""
@@ -117,15 +129,24 @@ def managed_places(user: User) -> list[int]:
 
 @transaction.atomic
 def ask_for(user: User) -> TakeOut:
-    """Return the take-out that is being made for `user`; begin with one if there is none."""
+    """Return the take-out that is being made for `user`; begin with one, in place of older ones, if there is none."""
     from portal.tasks import prepare_take_out
 
     User.objects.select_for_update().get(pk=user.pk)  # Two clicks at once ask for one.
     if known := TakeOut.objects.in_the_making().filter(user=user).first():
         return known
+    forget(user)
     take_out = TakeOut.objects.create(user=user, file=_new_name(), manages=managed_places(user))
     transaction.on_commit(lambda: prepare_take_out.enqueue(take_out.pk))
     return take_out
+
+
+def forget(user: User) -> None:
+    """Delete all take-outs of a person, with their files when the running transaction ends."""
+    theirs = TakeOut.objects.filter(user=user)
+    for take_out in theirs:
+        transaction.on_commit(partial(take_out.path.unlink, missing_ok=True))
+    theirs.delete()
 
 
 def _new_name() -> str:

@@ -14,8 +14,15 @@ from django_tasks import task
 
 from devices.tasks import send
 from orgs.readers import as_read_by
+from portal import mail
 from portal.take_out_file import advance
-from portal.take_outs import KEPT, STUCK_AFTER, TakeOut, folder
+from portal.take_outs import STUCK_AFTER, TakeOut, folder
+
+
+@task(priority=10)
+def send_letter(pk: int) -> str:
+    """Send a mail that waits; before all else, since somebody sits and waits for the link in it."""
+    return mail.post(pk)
 
 
 @task()
@@ -31,8 +38,8 @@ def prepare_take_out(pk: int) -> str:
     with as_read_by(take_out.user):
         if advance(take_out):
             prepare_take_out.enqueue(pk)
-        else:
-            _hand_over(take_out)
+        elif not _hand_over(take_out):
+            return "gone"
     return str(take_out.state)
 
 
@@ -48,13 +55,14 @@ def prepare_stuck_take_out(pk: int) -> str:
 
 
 @transaction.atomic
-def _hand_over(take_out: TakeOut) -> None:
-    take_out.state, take_out.ends_at = TakeOut.State.READY, timezone.now() + KEPT
-    take_out.save(update_fields=["state", "ends_at"])
+def _hand_over(take_out: TakeOut) -> bool:
+    if not take_out.hand_over():
+        return False
     delete_take_out.using(run_after=take_out.ends_at).enqueue(take_out.pk, take_out.file)
     link = settings.PUBLIC_URL + reverse("my_data")
     body = render_to_string("portal/mail/take_out.txt", {"take_out": take_out, "link": link})
     send.enqueue([take_out.user.email], _("Your data are ready"), body)
+    return True
 
 
 @task()

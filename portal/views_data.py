@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from devices.models import Device
 from orgs import audit, people
-from orgs.errors import LastManager
+from orgs.errors import ChangedMeanwhile, LastManager
 from orgs.http import PersonRequest, note_own, posted
 from orgs.models import Membership, Organization
 from portal import take_outs
@@ -83,7 +83,7 @@ def _close(request: PersonRequest) -> HttpResponse:
         return _closing_page(request, form)
     try:
         close_account(request.user, with_customers=form.decisions, address=audit.address_of(request))
-    except LastManager as error:  # Somebody else has left a moment ago.
+    except (ChangedMeanwhile, LastManager) as error:  # Somebody else has come or left a moment ago.
         messages.error(request, str(error))
         return redirect("account_close")
     logout(request)

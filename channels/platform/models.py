@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -21,12 +21,19 @@ from channels.platform.feed_models import Latest as Latest
 from channels.platform.plans import Plan, plan_named
 from channels.vault import EncryptedTextField, keyed_hash
 
+# How many channels one statement names: SQLite takes a limited number of parameters.
+_MANY = 500
 _KEY_ALPHABET = string.digits + string.ascii_uppercase
 
 
 def new_key() -> str:
     """Return a fresh API key: 16 characters 0-9A-Z, like the original's, but from a cryptographic source."""
     return "".join(secrets.choice(_KEY_ALPHABET) for _ in range(16))
+
+
+def _in_parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), _MANY):
+        yield numbers[start : start + _MANY]
 
 
 class ChannelLimit(Exception):
@@ -114,6 +121,20 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     def with_keys(self) -> Self:
         """Fetch the keys, too, which only the owner sees."""
         return self.prefetch_related("api_keys")
+
+    def replace_write_keys(self, numbers: Collection[int], *, at: datetime | None = None) -> dict[int, str]:
+        """End every write key of those of these channels at once, and return the new one of each."""
+        at = at or timezone.now()
+        issued: list[ApiKey] = []
+        with transaction.atomic():
+            for many in _in_parts(sorted(numbers)):
+                # Locked before the keys are looked at, as in `Channel.rotate_write_key`: a key that somebody else is
+                # issuing in this moment is there afterwards, and ends with the others.
+                locked = list(self.select_for_update(no_key=True).filter(number__in=many).order_by("number"))
+                keys = ApiKey.objects.good_at(at).filter(channel__in=[one.number for one in locked], writes=True)
+                keys.update(expires_at=at)
+                issued += ApiKey.objects.bulk_create(ApiKey.fresh(one, writes=True, at=at) for one in locked)
+        return {key.channel_id: key.value for key in issued}
 
 
 class Channel(models.Model):

@@ -317,6 +317,33 @@ def test_a_write_key_is_rotated_where_the_platform_says_that_it_can(platform: Pl
         assert platform.get_channel(account, made.number) == made
 
 
+def test_the_write_keys_of_many_channels_end_at_once_where_the_platform_says_that_it_can(
+    platform: Platform, account: str, another_account: str
+) -> None:
+    kitchen, reactor, attic = (create(platform, account, marker=name) for name in ("kitchen", "reactor", "attic"))
+    garage = create(platform, another_account, marker="garage")
+    numbers = [kitchen.number, reactor.number, garage.number, UNKNOWN_NUMBER]
+    if platform.can_rotate_write_keys:
+        retiring = platform.rotate_write_key(account, reactor.number, overlap=timedelta(days=1))
+        new = platform.replace_write_keys(account, numbers)
+        assert set(new) == {kitchen.number, reactor.number}
+        for old in (kitchen.write_key, reactor.write_key, retiring):
+            assert Client().post("/update", {"api_key": old, "field1": "1"}).content == b"0"
+        for made in (kitchen, reactor):
+            there = platform.get_channel(account, made.number)
+            assert (there.write_key, there.read_keys) == (new[made.number], made.read_keys)
+            assert Client().post("/update", {"api_key": new[made.number], "field1": "2"}).content == b"1"
+        with pytest.raises(BadAccountKey):
+            platform.replace_write_keys(UNKNOWN_KEY, numbers)
+        assert platform.replace_write_keys(account, []) == {}
+    else:
+        with pytest.raises(CannotDo):
+            platform.replace_write_keys(account, numbers)
+        assert platform.list_channels(account) == [kitchen, reactor, attic]
+    assert platform.get_channel(account, attic.number) == attic
+    assert platform.get_channel(another_account, garage.number) == garage
+
+
 def test_read_keys_are_added_and_revoked_where_the_platform_says_that_it_can(platform: Platform, account: str) -> None:
     made = create(platform, account)
     if platform.can_add_read_keys:

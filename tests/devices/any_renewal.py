@@ -20,6 +20,7 @@ METHODS = (
     "get_channel",
     "list_channels",
     "rotate_write_key",
+    "replace_write_keys",
     "revoke_key",
     "write_key_uses",
     "create_channel",

@@ -40,7 +40,7 @@ from channels.models import Channel, Renewal, RenewalPolicy
 from channels.platform.models import Entry
 from channels.platforms import PlatformError
 from channels.sync import sync
-from devices import registration, renewal_run
+from devices import registration, renewal_all, renewal_run
 from devices import renewal as registration_keys
 from devices.envelope import RegistrationKeyText
 from devices.errors import TryLater
@@ -179,6 +179,10 @@ class KeysChange(RuleBasedStateMachine):
         """Only with the device's word that it has the new one; otherwise he would lock it out, and knows it."""
         for going in Renewal.objects.to_finish(timezone.now()):
             self.alive(renewal.finish, going, by=self.homer)
+
+    @rule()
+    def homer_revokes_all_write_keys(self) -> None:
+        self.alive(renewal_all.revoke_all, self.home, by=self.homer)
 
     @rule()
     def homer_revokes_the_write_key(self) -> None:

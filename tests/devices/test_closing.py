@@ -27,7 +27,7 @@ from orgs.models import AuditEntry, Invitation, Membership, Organization
 from tests.background import do_background_work
 from tests.conftest import Cast
 from tests.devices.measuring import measure
-from tests.factories import RegistrationKeyFactory
+from tests.factories import MembershipFactory, RegistrationKeyFactory
 
 
 @pytest.fixture
@@ -92,6 +92,12 @@ def test_the_audit_keeps_the_name(closed: Cast) -> None:
     assert (noted.organization, noted.organization_name) == (None, "The Simpsons")
     assert noted.details == {"devices": 2, "people": 3, "channels_kept": False}
     assert noted.actor == closed.homer
+
+
+def test_who_came_in_at_that_moment_keeps_nothing_from_going(closed: Cast) -> None:
+    MembershipFactory(organization=closed.household)
+    do_background_work()
+    assert not Organization.objects.filter(tree_id=closed.home.tree_id).exists()
 
 
 def test_what_the_platform_does_not_hear_is_told_it_later(closed: Cast) -> None:

@@ -238,6 +238,18 @@ def test_both_ends_must_be_managed(simpsons: Cast, kitchen: str) -> None:
     assert Device.objects.get(pk=simpsons.kitchen.pk).organization == simpsons.household
 
 
+def test_two_managers_who_move_one_device_do_not_overwrite_each_other(
+    simpsons: Cast, as_homer: Client, kitchen: str
+) -> None:
+    seen = as_homer.get(f"{kitchen}move/").context["form"]["seen"].value()
+    simpsons.kitchen.move(simpsons.power_plant)
+    form = {"organization": simpsons.home.pk, "seen": seen}
+    html = as_homer.post(f"{kitchen}move/", form).content.decode()
+    assert "Somebody else has changed this in the meantime: Put it into: Power plant." in html
+    simpsons.kitchen.refresh_from_db()
+    assert simpsons.kitchen.organization == simpsons.power_plant
+
+
 def test_a_device_never_moves_to_another_customer(simpsons: Cast, as_homer: Client, kitchen: str) -> None:
     Membership.objects.create(user=simpsons.homer, organization=simpsons.carls, relation=MANAGER)
     answer = as_homer.post(f"{kitchen}move/", {"organization": simpsons.carls.pk})

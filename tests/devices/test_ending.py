@@ -21,7 +21,7 @@ from devices import blocking, ending, pending, renewal_run
 from devices.attention import matters_for
 from devices.errors import TryLater
 from devices.latest import feed_of
-from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey, RegistrationPolicy
+from devices.models import Device, ExpectedDevice, FormerDevice, PendingDevice, RegistrationKey, RegistrationPolicy
 from devices.registration import register
 from orgs.audit import AuditEntry
 from tests.channels.renewing import ProcessDied, assert_books_are_right, current, die_after, writes
@@ -273,6 +273,15 @@ def test_nobody_takes_a_device_out_of_a_part_that_they_do_not_manage(simpsons: C
         ending.replace(simpsons.kitchen, serial=simpsons.reactor.serial, by=bart)
     assert Device.objects.filter(pk=simpsons.reactor.pk, channel__isnull=False).exists()
     assert not FormerDevice.objects.exists()
+
+
+def test_a_serial_number_that_is_expected_in_another_part_is_not_taken_from_there(simpsons: Cast) -> None:
+    patty = MembershipFactory(organization=simpsons.household, relation=MANAGER).user
+    expected = ExpectedDevice.objects.create(customer=simpsons.home, serial=NEW, organization=simpsons.power_plant)
+    with pytest.raises(ending.CannotReplace, match="do not manage"):
+        ending.replace(simpsons.kitchen, serial=NEW, by=patty)
+    ExpectedDevice.objects.filter(pk=expected.pk).update(organization=None)
+    assert ending.replace(simpsons.kitchen, serial=NEW, by=patty).serial == NEW
 
 
 def test_another_customers_serial_number_is_free_here(simpsons: Cast) -> None:

@@ -51,6 +51,8 @@ def test_what_people_enter_is_understood(simpsons: Cast, text: str, understood: 
         ("1,Kitchen,Cellar", "Line 1: there are several organizations called “Cellar”."),
         (f"1,{'x' * 101}", "Line 1: the name is longer than 100 letters."),
         ("1,Kitchen,Household,more", "Line 1: there are more columns than serial, name and organization."),
+        ("1,Kit\0chen", "Line 1: there are characters in the name that cannot be printed."),
+        ('1,"Kit\x1bchen"', "Line 1: there are characters in the name that cannot be printed."),
         ("1\n" + "x" * 140_000, "Line 2: this is no line of a CSV file."),
     ],
 )

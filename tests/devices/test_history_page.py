@@ -13,6 +13,7 @@ from django.test import Client
 from channels import program_keys, renewal
 from channels.models import Channel, ChannelKey
 from channels.reading_keys import read_key_for
+from devices.views_audit import ENTRIES_A_PAGE
 from orgs.audit import AuditEntry, record
 from orgs.audit_words import KINDS, WORDS, in_words, of_kind
 from tests.conftest import MANAGER, Cast
@@ -114,10 +115,38 @@ def test_the_page_of_a_device_tells_of_it_its_channel_and_its_keys(
         "“hall” was renamed to “kitchen”.",
         "The renewal of write key 1 of “kitchen” was started.",
         "A read key to “kitchen” was revoked.",
+        "“kitchen” registered itself.",
     ]
     part = as_homer.get(address, headers={"HX-Request": "true"})
     assert "<html" not in part.content.decode()
     assert [line.sentence for line in part.context["lines"]] == sentences
+
+
+def test_it_begins_with_the_registration_which_costs_a_new_device_nothing(
+    simpsons: Cast, as_homer: Client, django_assert_num_queries
+) -> None:
+    key = RegistrationKeyFactory(organization=simpsons.home)
+    attic = DeviceFactory(organization=simpsons.household, name="attic", registered_with=key)
+    address = f"/devices/{attic.pk}/events/"
+    assert told(as_homer, address) == [f"“attic” registered itself with the key {key.lookup}-…."]
+    assert "the device itself" in as_homer.get(address).content.decode()
+    assert key.secret not in as_homer.get(address).content.decode()
+    assert not AuditEntry.objects.exists()
+
+
+def test_it_ends_with_the_registration_only_on_the_last_of_several_pages(simpsons: Cast, as_homer: Client) -> None:
+    for n in range(ENTRIES_A_PAGE + 1):
+        record("device.renamed", by=None, organization=simpsons.home, about=simpsons.kitchen, before=f"room {n}")
+    address = f"/devices/{simpsons.kitchen.pk}/events/"
+    assert len(told(as_homer, address)) == ENTRIES_A_PAGE
+    assert told(as_homer, f"{address}?page=2") == ["“room 0” was renamed to “kitchen”.", "“kitchen” registered itself."]
+
+
+def test_a_key_from_above_is_not_named_to_the_manager_of_a_part(simpsons: Cast, client: Client) -> None:
+    key = RegistrationKeyFactory(organization=simpsons.home)
+    attic = DeviceFactory(organization=simpsons.household, name="attic", registered_with=key)
+    client.force_login(MembershipFactory(organization=simpsons.household, relation=MANAGER).user)
+    assert told(client, f"/devices/{attic.pk}/events/") == ["“attic” registered itself."]
 
 
 def test_managers_find_it_on_the_page_of_the_device(simpsons: Cast, as_homer: Client, as_marge: Client) -> None:
@@ -137,7 +166,7 @@ def test_it_takes_a_fixed_number_of_queries(
     record("device.renamed", by=simpsons.homer, organization=simpsons.home, about=simpsons.kitchen, before="hall")
     with django_assert_num_queries(11):
         as_homer.get(of(simpsons.home))
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         as_homer.get(f"/devices/{simpsons.kitchen.pk}/events/")
 
 

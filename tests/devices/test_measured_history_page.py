@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from datetime import UTC, datetime
 from unittest.mock import patch
 
@@ -12,6 +13,7 @@ from django.http.response import StreamingHttpResponse
 from django.test import Client
 
 from channels.embedded import Embedded
+from channels.models import ChannelKey
 from channels.platform.models import Entry
 from channels.platforms import OutOfReach
 from devices import history
@@ -61,6 +63,31 @@ def test_marge_downloads_what_was_measured_and_it_can_be_added_elsewhere(
     assert "2026-04-01 10:00:00 UTC,1,20.5" in text
     send(as_homer, f"/devices/{simpsons.reactor.pk}/history/", text)
     assert Entry.objects.filter(channel=simpsons.reactor.channel.number).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "downloaded"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("@SUM(1+1)", "'@SUM(1+1)"),
+        ("-2+3", "'-2+3"),
+        ('=1,"2"', '\'=1,"2"'),
+        ("=1\r\n=2", "'=1\r\n=2"),
+        ("-3.5", "-3.5"),
+        ("+1e3", "+1e3"),
+        ("a=b", "a=b"),
+        ("", ""),
+    ],
+)
+def test_what_a_device_writes_is_no_formula_in_a_spreadsheet(
+    as_marge: Client, page: str, simpsons: Cast, written: str, downloaded: str
+) -> None:
+    key = ChannelKey.objects.writing().get(channel=simpsons.kitchen.channel).value
+    sent = {"api_key": key, "field1": written, "status": "-1 °C, ok"}
+    assert Client().post("/update", sent).content == b"1"
+    _disposition, text = download(as_marge, page)
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert (row["field1"], row["status"]) == (downloaded, "'-1 °C, ok")
 
 
 def test_marge_is_offered_the_download_alone(as_marge: Client, page: str) -> None:

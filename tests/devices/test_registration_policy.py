@@ -221,6 +221,21 @@ def test_a_device_is_not_let_in_past_its_registration_key(
     assert PendingDevice.objects.count() == 1
 
 
+def test_who_asks_for_another_part_meanwhile_is_not_let_in_by_whom_that_is_no_matter(
+    simpsons: Cast, key: RegistrationKey
+) -> None:
+    admits(simpsons, Admits.APPROVED)
+    ask(SERIAL, key.lookup)
+    as_seen = PendingDevice.objects.get()
+    ask(SERIAL, RegistrationKeyFactory(organization=simpsons.power_plant).lookup)
+    with pytest.raises(pending.CannotApprove, match="has just asked with the key of another organization"):
+        pending.approve(as_seen, by=simpsons.marge)
+    assert not pending.refuse(as_seen, by=simpsons.marge)
+    assert not pending.forget(as_seen, by=simpsons.marge)
+    assert not Device.objects.filter(serial=SERIAL).exists()
+    assert PendingDevice.objects.waiting().get().organization == simpsons.power_plant
+
+
 def test_a_used_up_key_puts_nobody_on_the_list(simpsons: Cast, key: RegistrationKey) -> None:
     admits(simpsons, Admits.APPROVED)
     RegistrationKey.objects.filter(pk=key.pk).update(use_limit=1, uses=1)

@@ -10,6 +10,7 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.utils import timezone
 
+from devices.tasks import send
 from orgs import invitations
 from orgs.errors import InvitationNotGood
 from orgs.models import Invitation, Membership, User
@@ -44,6 +45,16 @@ def test_the_mail_goes_to_the_address_alone_and_the_token_is_stored_as_a_hash(in
     token = invite()
     assert mail.outbox[-1].to == ["bart@example.com"]
     assert token not in str(Invitation.objects.values().get())
+
+
+def test_a_name_with_a_line_end_makes_no_mail_fail(simpsons: Cast, invite) -> None:
+    User.objects.filter(pk=simpsons.homer.pk).update(given_name="Homer\r\nBcc: carl@example.net")
+    simpsons.homer.refresh_from_db()
+    invite()
+    assert mail.outbox[-1].subject.startswith("Homer Bcc: carl@example.net ")
+    assert mail.outbox[-1].recipients() == ["bart@example.com"]
+    assert send.call(["homer@example.net"], "“Kitchen\nsink” is silent", "…")
+    assert mail.outbox[-1].subject == "“Kitchen sink” is silent"
 
 
 def test_a_link_works_once(invite) -> None:

@@ -16,7 +16,7 @@ from channels.embedded import Embedded
 from channels.models import ChannelKey
 from channels.platforms import OutOfReach
 from devices.models import Closure
-from orgs.errors import LastManager
+from orgs.errors import ChangedMeanwhile, LastManager
 from orgs.models import AuditEntry, Membership, Organization, User
 from portal import take_outs
 from portal.closing import close_account, erase
@@ -103,6 +103,30 @@ def test_if_the_other_manager_leaves_in_the_meantime_nothing_is_done(simpsons: C
     with pytest.raises(LastManager):
         close_account(simpsons.homer, with_customers={})
     assert Membership.objects.filter(user=simpsons.homer).exists()
+
+
+def test_if_somebody_else_becomes_a_manager_in_the_meantime_nothing_is_done(simpsons: Cast) -> None:
+    MembershipFactory(organization=simpsons.home, relation=Membership.Relation.MANAGER)
+    with pytest.raises(ChangedMeanwhile, match="The Simpsons"):
+        close_account(simpsons.homer, with_customers={simpsons.home: False})
+    assert not Closure.objects.exists()
+    assert Membership.objects.filter(user=simpsons.homer).exists()
+
+
+@pytest.mark.parametrize("until", [None, "2000-01-01T00:00Z", "2099-01-01T00:00Z"])
+def test_nobody_but_its_manager_closes_a_customer_whose_manager_is_locked_out(
+    simpsons: Cast, close: Close, until: str | None
+) -> None:
+    relation = Membership.Relation.MANAGER if until else Membership.Relation.MEMBER
+    bart = MembershipFactory(organization=simpsons.home, relation=relation, valid_until=until).user
+    User.objects.filter(pk=simpsons.homer.pk).update(is_active=False)
+    as_bart = Client()
+    as_bart.force_login(bart)
+    assert "only manager" not in as_bart.get(PAGE).content.decode()
+    close(as_bart, **{f"name_{simpsons.home.pk}": "The Simpsons"})
+    assert not User.objects.filter(pk=bart.pk).exists()
+    assert not Closure.objects.exists()
+    assert Membership.objects.filter(organization=simpsons.household).exists()
 
 
 def test_whoever_has_a_key_that_the_platform_has_not_ended_goes_when_it_has(

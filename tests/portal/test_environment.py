@@ -126,3 +126,11 @@ def _https() -> dict[str, object]:
     code = f"import json; from django.conf import settings; print(json.dumps([getattr(settings, n) for n in {names}]))"
     found = start("shell", "--no-imports", "-c", code, DEBUG="off", PUBLIC_URL="https://keys.example.com", **SECRETS)
     return dict(zip(names, json.loads(found.stdout.splitlines()[-1]), strict=True))
+
+
+def test_mail_that_goes_by_a_mail_server_goes_through_the_background() -> None:
+    show = ("shell", "-v0", "-c", "from django.conf import settings as s; print(s.EMAIL_BACKEND, s.MAIL_TRANSPORT)")
+    by_smtp = start(*show, DEBUG="off", **SECRETS)
+    assert by_smtp.stdout.split() == ["portal.mail.InBackground", "django.core.mail.backends.smtp.EmailBackend"]
+    in_the_demo = start(*show)
+    assert in_the_demo.stdout.split() == ["portal.outbox.OutboxBackend"] * 2

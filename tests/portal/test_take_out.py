@@ -27,9 +27,10 @@ from channels.platforms import OutOfReach
 from devices.models import RegistrationKey
 from orgs.models import AuditEntry, Membership, User
 from portal import take_outs
+from portal.closing import close_account
 from portal.take_out_file import advance
 from portal.take_outs import TakeOut
-from portal.tasks import prepare_stuck_take_out
+from portal.tasks import prepare_stuck_take_out, prepare_take_out
 from tests.background import do_background_work
 from tests.conftest import Cast
 from tests.devices.measuring import measure
@@ -242,6 +243,29 @@ def test_what_is_begun_anew_is_not_undone_by_whoever_was_slow(simpsons: Cast) ->
     TakeOut.objects.get().begin_anew()
     advance(slow)
     assert TakeOut.objects.get().devices_done == 0
+    assert not slow.path.exists()
+    assert not slow.hand_over()
+    assert TakeOut.objects.get().state == TakeOut.State.PREPARING
+
+
+def test_a_file_whose_person_has_gone_meanwhile_is_left_nowhere(
+    simpsons: Cast, folder: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    at_work = take_outs.ask_for(simpsons.marge)
+    advance(at_work)
+    with django_capture_on_commit_callbacks(execute=True):
+        close_account(simpsons.marge, with_customers={})
+    advance(at_work)
+    assert not at_work.hand_over()
+    assert list(folder.iterdir()) == []
+    assert prepare_take_out.call(at_work.pk) == "gone"
+
+
+def test_a_new_file_takes_the_place_of_the_old_one(as_homer: Client, ask: Ask, folder: Path) -> None:
+    old = ask(as_homer)
+    new = ask(as_homer)
+    assert [file.name for file in folder.iterdir()] == [new.file]
+    assert as_homer.get(f"/account/data/{old.pk}/").status_code == 404
 
 
 def test_the_page_says_how_far_it_is_and_refreshes_itself(as_homer: Client, simpsons: Cast) -> None:

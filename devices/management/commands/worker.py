@@ -12,11 +12,12 @@ from typing import Any
 from django.core.management import call_command
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
+from django_tasks.signals import task_finished
 from django_tasks_db.management.commands import db_worker
 
 from channels.chores import Chore
 from channels.tasks import sync_accounts
-from devices import renewal_tasks
+from devices import door, renewal_tasks
 from devices.closing import carry_on
 from devices.models import Closure
 
@@ -27,6 +28,12 @@ LOOK_EVERY = 1.0
 KEEP_RESULTS = timedelta(days=7)
 SYNC_EVERY = timedelta(seconds=30)
 """How often it is looked which accounts are to be compared with the platform; each has its own time."""
+DOOR_EVERY = timedelta(minutes=1)
+"""How often it is looked whether managers are to be told of devices that wait."""
+AT_WORK = "worker"
+"""The chore that says that a worker is at work."""
+HEARD_OF_EVERY = timedelta(seconds=30)
+MISSED_AFTER = timedelta(minutes=5)
 
 
 class Command(db_worker.Command):
@@ -46,11 +53,20 @@ class Command(db_worker.Command):
             "renew": timedelta(seconds=renew_every),
             "sync": SYNC_EVERY,
             "close": SYNC_EVERY,
+            "door": DOOR_EVERY,
             "prune": timedelta(days=1),
         }
+        task_finished.connect(say_at_work)
         if not options["batch"]:
             threading.Thread(target=_keep_looking, args=(chores,), name="chores", daemon=True).start()
         super().handle(**options)
+
+
+def say_at_work(**_signal: Any) -> None:
+    """Say that a worker is at work, since it has just finished something; it never has nothing to do for long."""
+    now = timezone.now()
+    if Chore.take("worker is heard of", every=HEARD_OF_EVERY, now=now):
+        Chore.promise(AT_WORK, within=MISSED_AFTER, now=now)
 
 
 def _keep_looking(chores: Mapping[str, timedelta]) -> None:
@@ -78,7 +94,10 @@ def enqueue_due(chores: Mapping[str, timedelta]) -> list[str]:
         elif name == "close":
             for closure in Closure.objects.due(now):
                 carry_on.enqueue(closure.pk)
+        elif name == "door":
+            door.tell_managers.enqueue()
         else:
+            door.forget_those_that_went_away(now)
             call_command("clearsessions")
             call_command("prune_db_task_results", min_age_days=KEEP_RESULTS.days, verbosity=0)
     return taken
