@@ -41,7 +41,7 @@ def first_line(device: Device, reader: User) -> AuditLine:
     The key is named to whoever manages it, unless other hardware has taken the device's place since, with a key of its
     own. Two queries.
     """
-    came_with = RegistrationKey.objects.managed_by(reader).filter(pk=device.registered_with_id)
+    came_with = RegistrationKey.objects.managed_by(reader).filter(devices=device)
     lookup = came_with.values_list("lookup", flat=True).first()
     if lookup is not None and device.predecessors.exists():
         lookup = None

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
@@ -123,15 +123,27 @@ def device_live(request: PersonRequest, pk: int) -> HttpResponse:
 
 def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
     readings = readings_of([device], timezone.now())
+    may_manage = access.may_manage(request.user, device.organization)
     return {
         "device": device,
         "out_of_reach": readings.out_of_reach,
         "reading": readings.all[0],
-        "may_manage": access.may_manage(request.user, device.organization),
+        "may_manage": may_manage,
         "breadcrumbs": breadcrumbs(request.user, device.organization, device),
         "masked_snippets": snippets_for(device),
-        "former": FormerDevice.objects.known_to(device),
+        "former": _former(request, device) if may_manage else [],
     }
+
+
+def _former(request: PersonRequest, device: Device) -> list[FormerDevice]:
+    """What was here before, as far as a manager may know of the places: of a part alone, not what else there is."""
+    former = list(FormerDevice.objects.known_to(device))
+    if former:
+        known = dict(access.visible_organizations(request.user).values_list("pk", "name"))
+        for one in former:
+            if device.customer_id not in known and one.organization_name not in known.values():
+                one.name, one.organization_name = "", pgettext("a device was in …", "another organization")
+    return former
 
 
 @never_cache

@@ -289,6 +289,27 @@ def test_another_customers_serial_number_is_free_here(simpsons: Cast) -> None:
     assert Device.objects.filter(serial=simpsons.garage.serial).count() == 2
 
 
+def test_a_manager_of_a_part_does_not_learn_where_else_a_device_was(simpsons: Cast) -> None:
+    patty = Client()
+    patty.force_login(MembershipFactory(organization=simpsons.household, relation=MANAGER).user)
+    FormerDevice.objects.create(
+        customer=simpsons.home,
+        serial=simpsons.kitchen.serial,
+        name="Core",
+        organization_name="Power plant",
+        how="deleted",
+        ended_at=simpsons.kitchen.created_at - timedelta(days=1),
+    )
+    homer = Client()
+    homer.force_login(simpsons.homer)
+    address = f"/devices/{simpsons.kitchen.pk}/"
+    assert "“Core” in Power plant" in homer.get(address).content.decode()
+    seen = patty.get(address).content.decode()
+    assert f"“{simpsons.kitchen.serial}” in another organization" in seen
+    assert "Core" not in seen
+    assert "Power plant" not in seen
+
+
 # ---- pages ----
 
 
