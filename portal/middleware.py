@@ -39,6 +39,9 @@ def device_paths(get_response: GetResponse) -> GetResponse:
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         if isinstance(response, HttpResponse) and not getattr(response, "is_rendered", True):
             response = response.render()  # type: ignore[attr-defined]
+        if not response.streaming and response.status_code != 304 and "Content-Length" not in response:
+            # Without it gunicorn sends chunks, which small HTTP libraries cannot read.
+            response["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
         return response
 
     return handle

@@ -99,6 +99,20 @@ def test_a_device_that_has_the_current_key_is_told_so(key: RegistrationKey) -> N
     assert again["ETag"] == etag
 
 
+@pytest.mark.parametrize("accept", ["*/*", "text/plain", "application/json"])
+def test_every_answer_says_how_long_it_is_so_that_none_comes_in_chunks(key: RegistrationKey, accept: str) -> None:
+    for lookup, serial in (
+        (key.lookup, SERIAL),
+        (key.lookup, SERIAL),
+        ("ZZZZZZZZ", SERIAL),
+        (key.lookup, "white space"),
+    ):
+        answer = ask(serial, lookup, Accept=accept)
+        assert answer["Content-Length"] == str(len(answer.content)), answer.status_code
+    etag = ask(SERIAL, key.lookup)["ETag"]
+    assert "Content-Length" not in ask(SERIAL, key.lookup, **{"If-None-Match": etag})
+
+
 def test_the_etag_changes_with_the_key_and_does_not_depend_on_its_value(key: RegistrationKey) -> None:
     etag = ask(SERIAL, key.lookup)["ETag"]
     channel = Device.objects.get(serial=SERIAL).channel
