@@ -131,6 +131,17 @@ class Child:
         except ProcessLookupError:
             return  # It has ended in this moment.
         self._process.wait()
+        # What it had started is nobody's child now, and takes a moment to go.
+        until = time.monotonic() + ENDS_WITHIN
+        while self._has_left_something() and time.monotonic() < until:
+            time.sleep(_LOOK_EVERY)
+
+    def _has_left_something(self) -> bool:
+        try:
+            os.killpg(self._process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 class Children:

@@ -17,6 +17,7 @@ NO_EXAMPLE = re.compile(
     r"^admin/|"  # see test_admin
     r"^accounts/confirm-email/|^accounts/password/reset/key/|^invitation|"  # links in mail, see the story
     r"^devices/<int:pk>/old-channels/|"  # need a ThingSpeak with a past
+    r"^findings/<int:pk>/renew-key/|"  # a button without a page, and only where a device was cloned
     r"^accounts/2fa/(webauthn/keys|recovery-codes|totp/deactivate)/"  # need a second factor
 )
 """Routes that no page links to, or that are walked elsewhere."""

@@ -89,13 +89,15 @@ def test_rows_are_inserted_as_save_does(simpsons: Cast) -> None:
     insert(first, second)
     assert second.pk > first.pk > saved.pk
     assert not first._state.adding
-    unlike = {"id", "uid", "serial"}
+    unlike = {"id", "uid", "serial", "sort_key"}
     found = [
         {name: value for name, value in row.items() if name not in unlike}
         for row in Device.objects.filter(serial__in=("saved", "first")).values()
     ]
     assert found[0] == found[1]
     assert Device.objects.get(serial="first") == first
+    keys = dict(Device.objects.filter(serial__in=("saved", "first")).values_list("serial", "sort_key"))
+    assert keys["first"] == keys["saved"].replace("saved", "first")
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(Device(customer=simpsons.home, organization=simpsons.home, serial="first"))
 

@@ -25,7 +25,7 @@ from portal.processes import free_port
 from portal.story.telling import JSONLines, Teller
 from portal.story.visitor import Visitor
 
-WITHIN = 180
+WITHIN = 600
 
 
 def command(*arguments: str) -> list[str]:

@@ -104,7 +104,9 @@ def _introduce(console: Console, simpsons: demo.Cast, hung: list[demo.Hung], url
             sep="\n",
             soft_wrap=True,
         )
-    console.print(f"\nLogs are in {escape(str(_short(folder)))}. [bold]Stop everything with Ctrl-C.[/]")
+    console.print(f"\nLogs are in {escape(str(_short(folder)))}.", soft_wrap=True)
+    # In a line of its own: behind a long path it would be broken in the middle.
+    console.print("[bold]Stop everything with Ctrl-C.[/]")
 
 
 def _who_is_who(simpsons: demo.Cast, hung: list[demo.Hung]) -> Table:
