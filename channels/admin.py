@@ -17,25 +17,18 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels import admin_renewal as admin_renewal
+from channels import admin_shown as admin_shown
 from channels import renewal
 from channels.errors import CannotRenew
+from channels.findings import Finding
 from channels.models import ALIVE, Channel, ChannelKey, PlatformAccount, Renewal
 from channels.platforms import PlatformError, platform_named
 from channels.sync import sync
 from channels.vault import CannotDecrypt
 from orgs.audit import address_of
 from orgs.models import Organization
-from orgs.operators import (
-    MASK,
-    NOTHING,
-    OperatorAdmin,
-    ReadOnlyAdmin,
-    count,
-    link,
-    link_to_list,
-    operator,
-    when,
-)
+from orgs.operator_links import MASK, NOTHING, Neighbour, link, link_to_list, list_of, when
+from orgs.operators import OperatorAdmin, ReadOnlyAdmin, count, operator
 
 if TYPE_CHECKING:
     _AccountForm = forms.ModelForm[PlatformAccount]
@@ -162,6 +155,14 @@ class PlatformAccountAdmin(OperatorAdmin[PlatformAccount]):
             self.message_user(request, f"{account}: {done.sentence}", messages.SUCCESS)
         say_if_too_many(self, request, queryset)
 
+    def neighbours(self, obj: PlatformAccount) -> list[Neighbour]:
+        own = {"account__id__exact": obj.pk}
+        return [
+            list_of(Channel, _("Channels"), **own),
+            list_of(Finding, _("Findings"), **own),
+            *super().neighbours(obj),
+        ]
+
     @admin.display(description=_("customer"))
     def customer(self, account: PlatformAccount) -> SafeString | str:
         return link(account.organization)
@@ -192,7 +193,7 @@ class ChannelAdmin(ReadOnlyAdmin[Channel]):
     select_related: ClassVar[tuple[str, ...]] = ("account__organization",)
     secret_fields = ("account__key",)
     fields: ClassVar[tuple[str, ...]] = (
-        "number", "customer", "account_link", "account_state", "keys", "renewals", "created_at",
+        "number", "customer", "account_link", "account_state", "keys", "created_at",
     )  # fmt: skip
     actions = ("renew_write_keys", "take_over_write_keys")
 
@@ -221,9 +222,14 @@ class ChannelAdmin(ReadOnlyAdmin[Channel]):
         )
         return format_html_join(", ", "{} ({})", keys) or NOTHING
 
-    @admin.display(description=_("renewals"))
-    def renewals(self, channel: Channel) -> SafeString:
-        return link_to_list(Renewal, gettext("renewals of the write key"), channel__id__exact=channel.pk)
+    def neighbours(self, obj: Channel) -> list[Neighbour]:
+        own = {"channel__id__exact": obj.pk}
+        return [
+            list_of(ChannelKey, _("Keys and who holds them"), **own),
+            list_of(Renewal, _("Renewals"), **own),
+            list_of(Finding, _("Findings"), **own),
+            *super().neighbours(obj),
+        ]
 
     def has_renew_permission(self, request: HttpRequest) -> bool:
         """Whether the actions are there, though nothing of a channel is edited here."""

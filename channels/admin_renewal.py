@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.findings import Finding
 from channels.models import ChannelKey, Chore, Renewal, RenewalPolicy, RenewalRound
-from orgs.operators import MASK, AtOrBelowFilter, CustomerColumn, ReadOnlyAdmin, customer_columns, link, link_to
+from orgs.operator_links import MASK, link, link_to
+from orgs.operators import AtOrBelowFilter, CustomerColumn, InTheWayFilter, ReadOnlyAdmin, customer_columns
 
 
 @admin.register(Renewal)
@@ -21,7 +22,7 @@ class RenewalAdmin(ReadOnlyAdmin[Renewal]):
         "started_at", "channel_link", "customer", "state", "urgent", "by", "deadline", "outcome", "trouble",
         "finished_at",
     )  # fmt: skip
-    list_filter = ("state", "urgent", "outcome", "trouble", "started_at")
+    list_filter = (InTheWayFilter, "state", "urgent", "outcome", "trouble", "started_at")
     search_fields = ("channel__number__exact", "channel__account__organization__name", "by__email")
     search_help_text = _("Exact channel number, customer, or address of whoever started it.")
     date_hierarchy = "started_at"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -19,20 +20,36 @@ AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), time
 STARTED, FAILED = "started", "failed"
 """The states that every kind of attempt has; between and beside them each has its own."""
 
+_Kind = TypeVar("_Kind", bound="Attempt")
 
-def to_be_tried(at: datetime) -> Q:
-    """Return the condition on attempts that wait for the platform and may be tried now."""
-    return Q(
-        Q(next_try_at__isnull=True) | Q(next_try_at__lte=at),
-        Q(leased_until__isnull=True) | Q(leased_until__lte=at),
-        state=STARTED,
-    )
+
+class AttemptQuerySet(models.QuerySet[_Kind]):
+    """Attempts of one kind, narrowed."""
+
+    def open(self) -> Self:
+        """Return those that are not over."""
+        return self.filter(state__in=self.model.OPEN)
+
+    def over(self) -> Self:
+        """Return those that are done or given up."""
+        return self.exclude(state__in=self.model.OPEN)
+
+    def waiting(self) -> Self:
+        """Return those that wait for the platform."""
+        return self.filter(state=STARTED)
+
+    def to_carry_out(self, at: datetime) -> Self:
+        """Return those that wait for the platform and may be tried now."""
+        return self.waiting().filter(
+            Q(next_try_at__isnull=True) | Q(next_try_at__lte=at), Q(leased_until__isnull=True) | Q(leased_until__lte=at)
+        )
 
 
 class Attempt(models.Model):
     """A row that is there before the platform is asked, so that after a crash it is known what may have happened.
 
-    A subclass has a `state`, the moves between its states, and a `finished_at`.
+    A subclass has a `state` and the moves between its states. In each there is a moment from which on what was before,
+    a key or a channel, is given up at the latest: `overlap` after the platform has done its part.
     """
 
     class Trouble(models.TextChoices):
@@ -41,13 +58,27 @@ class Attempt(models.Model):
         NO_SUCH_CHANNEL = "no_such_channel", _("The channel is no longer on the platform.")
         CHANNEL_LIMIT = "channel_limit", _("The account has no channel left. It is tried again.")
         CANNOT = "cannot", _("The channel platform cannot do that.")
+        UNREADABLE = "unreadable", _("A stored key cannot be decrypted. The operator has to look. It is tried again.")
         UNCLEAR = "unclear", _("The channel platform gave an answer that makes no sense. It is tried again.")
 
     MOVES: ClassVar[Mapping[Any, frozenset[Any]]]
     OPEN: ClassVar[Sequence[Any]]
 
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("started by"),
+        help_text=_("Nobody: the policy."),
+    )
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    overlap = models.DurationField(_("transitional period"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    reported_at = models.DateTimeField(_("reported to the managers"), null=True, blank=True)
     trouble = models.CharField(_("trouble"), max_length=15, choices=Trouble.choices, blank=True)
-    tries = models.PositiveIntegerField(default=0, editable=False)
+    tries = models.PositiveIntegerField(_("tries"), default=0, editable=False)
     next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
     # Who is asking the platform at the moment, until when nobody else may.
     lease = models.UUIDField(null=True, blank=True, editable=False)

@@ -59,12 +59,6 @@ class Embedded:
         """Return a new key for the account; the old one is dead at once. Raises BadAccountKey."""
         return _account(account_key).renew_key()
 
-    def channels_left(self, account_key: str) -> int | None:
-        """Return how many more channels the account may have; None if its plan has no limit."""
-        account = _account(account_key)
-        limit = account.plan.channels
-        return max(0, limit - account.channels.count()) if limit else None
-
     def close_account(self, account_key: str) -> None:
         """Delete the account; what channels it should still have go with it. Raises BadAccountKey."""
         account = _account(account_key)
@@ -103,8 +97,8 @@ class Embedded:
 
     def list_channels(self, account_key: str) -> list[RemoteChannel]:
         """Return all channels of the account, oldest first."""
-        channels = _account(account_key).channels.order_by("number").prefetch_related("api_keys")
-        return [_as_remote(channel) for channel in channels]
+        channels = _account(account_key).channels.order_by("number").with_keys()
+        return [_as_remote(channel, channel.api_keys.all()) for channel in channels]
 
     def update_channel(
         self, account_key: str, number: int, *, name: str | None = None, marker: str | None = None
@@ -266,9 +260,8 @@ def _channel(account_key: str, number: int) -> Channel:
 
 
 def _as_remote(channel: Channel, keys: Iterable[ApiKey] | None = None) -> RemoteChannel:
-    """The channel with its good keys. Uses `api_keys` as prefetched: no query for each of many channels."""
-    now = timezone.now()
-    good = [key for key in keys or channel.api_keys.all() if key.is_good_at(now)]
+    """The channel with its good keys, which are `keys` where they have been fetched already."""
+    good = list(channel.api_keys.good_at(timezone.now()) if keys is None else keys)
     return RemoteChannel(
         number=channel.number,
         name=channel.name,

@@ -17,8 +17,9 @@ from django.utils import timezone
 from channels.attempts import AGAIN
 from channels.models import Channel, ChannelKey, PlatformAccount, Renewal
 from channels.platforms import BadAccountKey, OutOfReach, PlatformError
-from channels.renewal import LEASE_MARGIN, trouble_of
+from channels.renewal import LEASE_MARGIN
 from channels.renewal_models import RenewalQuerySet, RenewalState
+from channels.troubles import trouble_of
 
 
 def end_at_once(urgent: RenewalQuerySet) -> int:

@@ -13,7 +13,7 @@ class AccountKeyForm(forms.Form):
     """The account key as the platform's own page shows it."""
 
     key = forms.CharField(
-        label=_("New account API key"),
+        label=_("New account key"),
         max_length=64,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )

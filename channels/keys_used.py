@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 from channels.models import ALIVE, Channel, ChannelKey, PlatformAccount
 from channels.platforms import KeyUse, PlatformError
-from channels.vault import keyed_hash
+from channels.vault import CannotDecrypt, keyed_hash
 
 
 def note_uses(channels: Iterable[Channel]) -> None:
     """Ask the platforms when the write keys of these channels were used, and remember it.
 
-    One call per account. Platforms that cannot tell, or are out of reach, are passed over. `channels` come with their
-    accounts selected.
+    One call per account. Platforms that cannot tell, or are out of reach, are passed over, as are accounts whose key
+    nobody can decrypt. `channels` come with their accounts selected.
     """
     by_account: dict[PlatformAccount, list[Channel]] = defaultdict(list)
     for channel in channels:
@@ -25,7 +25,7 @@ def note_uses(channels: Iterable[Channel]) -> None:
             continue
         try:
             uses = platform.write_key_uses(account.key, [channel.number for channel in its_channels])
-        except PlatformError:
+        except (PlatformError, CannotDecrypt):
             continue
         _take_over(uses, its_channels)
 

@@ -131,9 +131,6 @@ class Platform(Protocol):
     def renew_account_key(self, account_key: str) -> str:
         """Return a new key for the account; the old one is dead at once. Raises CannotDo."""
 
-    def channels_left(self, account_key: str) -> int | None:
-        """Return how many more channels the account may have; None if there is no limit, or the platform hides it."""
-
     def close_account(self, account_key: str) -> None:
         """Delete the account, which has no channel any more. Raises CannotDo where people must do that by hand."""
 

@@ -15,6 +15,7 @@ from django_tasks import task
 from channels.models import Channel, ChannelKey, KeyState, OwnChannelQuerySet
 from channels.platforms import NoSuchChannel, PlatformError
 from channels.tasks import AGAIN, SAFETY_NET, revoke_read_keys
+from channels.vault import CannotDecrypt
 
 
 def remove(channel: Channel) -> None:
@@ -38,14 +39,15 @@ def remove_channel(channel: int, attempt: int = 0) -> bool:
 
     Returns whether it is gone. One that has a device (again) stays.
     """
-    found = Channel.objects.filter(pk=channel, device__isnull=True).select_related("account").first()
+    without_device = Channel.objects.filter(pk=channel, device__isnull=True)
+    found = without_device.select_related("account").defer("account__key").first()
     if found is None:
         return not Channel.objects.filter(pk=channel).exists()
     try:
         found.account.on_platform.delete_channel(found.account.key, found.number)
     except NoSuchChannel:
         pass  # Somebody has deleted it there, or an earlier try has, and died before the next line.
-    except PlatformError:
+    except (PlatformError, CannotDecrypt):
         wait = AGAIN[min(attempt, len(AGAIN) - 1)]
         remove_channel.using(run_after=timezone.now() + wait).enqueue(channel, attempt + 1)
         return False

@@ -12,7 +12,7 @@ a device that asks later than that has the portal look at the platform first (`c
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -23,14 +23,14 @@ from channels.errors import CannotRenew, IllegalMove, RenewalUnderWay
 from channels.models import Channel, ChannelKey, KeyState, PlatformAccount
 from channels.platforms import (
     BadAccountKey,
-    CannotDo,
-    ChannelLimitReached,
     NoSuchChannel,
     OutOfReach,
     Platform,
     PlatformError,
 )
 from channels.renewal_models import Renewal, RenewalState
+from channels.troubles import trouble_of
+from channels.vault import CannotDecrypt
 from orgs import audit
 from orgs.models import User
 
@@ -86,7 +86,7 @@ def start_revocation(channel: Channel, *, by: User, address: str | None = None) 
 def _intend(channel: Channel, *, by: User | None, overlap: timedelta, urgent: bool, address: str | None) -> Renewal:
     if not channel.account.on_platform.can_rotate_write_keys:
         raise CannotRenew(_("This platform's keys can only be renewed on its own pages."))
-    current = ChannelKey.objects.current().writing().filter(channel=channel).first()
+    current = ChannelKey.objects.current().writing().filter(channel=channel).defer("value").first()
     if current is None:
         raise CannotRenew(_("This channel has no write key."))
     try:
@@ -127,10 +127,11 @@ def carry_out(renewal: Renewal) -> bool:
                 _end_there(renewal.old_key, account, platform)
             if _store(renewal, value):
                 return True
-    except PlatformError as error:
+    except (PlatformError, CannotDecrypt) as error:
         _set_back(renewal, account, error)
         return False
-    adopt_change(renewal.channel)  # another process was at it, too: what the platform has now decides
+    with suppress(PlatformError):
+        adopt_change(renewal.channel)  # another process was at it, too: what the platform has now decides
     return False
 
 
@@ -221,7 +222,7 @@ def _override_others(urgent: Renewal, account: PlatformAccount, platform: Platfo
                     other.old_key.move_to(KeyState.REVOKED)
 
 
-def _set_back(renewal: Renewal, account: PlatformAccount, error: PlatformError) -> None:
+def _set_back(renewal: Renewal, account: PlatformAccount, error: PlatformError | CannotDecrypt) -> None:
     """Remember why it did not work, and whether and when to try again."""
     trouble = trouble_of(error)
     if trouble in (Renewal.Trouble.NO_SUCH_CHANNEL, Renewal.Trouble.CANNOT):
@@ -231,23 +232,6 @@ def _set_back(renewal: Renewal, account: PlatformAccount, error: PlatformError) 
     if isinstance(error, BadAccountKey):
         account.record_check(PlatformAccount.State.REFUSED)
     renewal.put_off(trouble, at_least=timedelta(seconds=error.retry_after if isinstance(error, OutOfReach) else 0))
-
-
-def trouble_of(error: PlatformError) -> Renewal.Trouble:
-    """Return what the platform's refusal is called in a renewal."""
-    for kind, trouble in _TROUBLES.items():
-        if isinstance(error, kind):
-            return trouble
-    return Renewal.Trouble.UNCLEAR
-
-
-_TROUBLES: dict[type[PlatformError], Renewal.Trouble] = {
-    OutOfReach: Renewal.Trouble.OUT_OF_REACH,
-    BadAccountKey: Renewal.Trouble.BAD_ACCOUNT_KEY,
-    NoSuchChannel: Renewal.Trouble.NO_SUCH_CHANNEL,
-    ChannelLimitReached: Renewal.Trouble.CHANNEL_LIMIT,
-    CannotDo: Renewal.Trouble.CANNOT,
-}
 
 
 def finish(renewal: Renewal, *, by: User | None = None, address: str | None = None) -> bool:
@@ -271,7 +255,7 @@ def finish(renewal: Renewal, *, by: User | None = None, address: str | None = No
             return _close(renewal, new, by=by, address=address)
     except NoSuchChannel:
         return _close(renewal, new, by=by, address=address)  # its keys have ended with it
-    except PlatformError as error:
+    except (PlatformError, CannotDecrypt) as error:
         renewal.trouble = trouble_of(error)
         renewal.save(update_fields=["trouble"])
         return False

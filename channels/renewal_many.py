@@ -76,7 +76,7 @@ def carry_out_within(seconds: float, begun: RenewalRound) -> bool:
     away: set[int] = set()
     ours = Renewal.objects.filter(round=begun)
     waiting = ours.to_carry_out(timezone.now()).order_by("pk")
-    for renewal in waiting.select_related("channel__account", "old_key", "by"):
+    for renewal in waiting.select_related("channel__account", "by"):
         if time.monotonic() >= until:
             break
         if renewal.channel.account_id not in away:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Self
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from channels.attempts import Attempt, to_be_tried
+from channels.attempts import Attempt, AttemptQuerySet
 
 
 class RenewalState(models.TextChoices):
@@ -32,28 +31,12 @@ RENEWAL_MOVES: dict[RenewalState, frozenset[RenewalState]] = {
 }
 
 
-class RenewalQuerySet(models.QuerySet["Renewal"]):
+class RenewalQuerySet(AttemptQuerySet["Renewal"]):
     """Renewals, narrowed."""
-
-    def open(self) -> Self:
-        """Return those that are not over."""
-        return self.filter(state__in=OPEN)
-
-    def over(self) -> Self:
-        """Return those that are done or given up."""
-        return self.exclude(state__in=OPEN)
-
-    def waiting(self) -> Self:
-        """Return those whose new key the platform has not made yet."""
-        return self.filter(state=RenewalState.STARTED)
 
     def overlapping(self) -> Self:
         """Return those whose old and new key are both good."""
         return self.filter(state=RenewalState.OVERLAP)
-
-    def to_carry_out(self, at: datetime) -> Self:
-        """Return those that wait for the platform and may be tried now."""
-        return self.filter(to_be_tried(at))
 
     def to_finish(self, at: datetime) -> Self:
         """Return those whose old key can end: the device has the new one, or the deadline has passed."""
@@ -85,15 +68,6 @@ class Renewal(Attempt):
     )
     urgent = models.BooleanField(_("urgent"), default=False, help_text=_("The old key ends at once."))
     state = models.CharField(_("state"), max_length=8, choices=RenewalState.choices, default=RenewalState.STARTED)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("started by"),
-        help_text=_("Nobody: the policy."),
-    )
     round = models.ForeignKey(
         "channels.RenewalRound",
         on_delete=models.SET_NULL,
@@ -103,8 +77,6 @@ class Renewal(Attempt):
         verbose_name=_("round"),
         help_text=_("Those that were started together."),
     )
-    started_at = models.DateTimeField(_("started"), default=timezone.now)
-    overlap = models.DurationField(_("transitional period"))
     # Set when the platform is about to be asked, so that it is known after a crash, too.
     deadline = models.DateTimeField(_("the old key ends at the latest"), null=True, blank=True)
     # Of an urgent one whose old keys were ended together with those of others, before its new key is handed on.
@@ -120,9 +92,7 @@ class Renewal(Attempt):
         related_name="renewal",
         verbose_name=_("new key"),
     )
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices, blank=True)
-    reported_at = models.DateTimeField(_("reported to the managers"), null=True, blank=True)
 
     objects = RenewalQuerySet.as_manager()
 

@@ -44,19 +44,6 @@ class RenewalPolicyQuerySet(models.QuerySet["RenewalPolicy"]):
             organization__rght__gte=OuterRef(f"{organization}__rght"),
         ).order_by("-organization__level")
 
-    def in_force(self, organization: Organization) -> RenewalPolicy | None:
-        """Return the policy that holds for `organization`: its own, or the nearest above it."""
-        return (
-            self.filter(
-                organization__tree_id=organization.tree_id,
-                organization__lft__lte=organization.lft,
-                organization__rght__gte=organization.rght,
-            )
-            .select_related("organization")
-            .order_by("-organization__level")
-            .first()
-        )
-
 
 class RenewalPolicy(models.Model):
     """How the keys of an organization, and of all below it that have no policy of their own, are renewed.
@@ -128,9 +115,14 @@ class RenewalPolicy(models.Model):
     report_after = models.BooleanField(_("mail managers what became of it"), default=True)
     created_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
     changed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("changed by"),
     )
-    changed_at = models.DateTimeField(auto_now=True)
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)
 
     objects = RenewalPolicyQuerySet.as_manager()
 

@@ -10,6 +10,9 @@ from channels.keys_used import note_uses
 from channels.models import Renewal
 from channels.renewal import carry_out, finish
 
+SECRETS = ("channel__account__key",)
+"""Decrypted when one renewal needs them, not with the list: a key that nobody can decrypt must not hold up the rest."""
+
 
 @dataclass(frozen=True)
 class CarriedOn:
@@ -28,15 +31,16 @@ def carry_on() -> CarriedOn:
     away: set[int] = set()
     renewed = ended = 0
     waiting = Renewal.objects.to_carry_out(timezone.now()).order_by("-urgent", "started_at")
-    for renewal in waiting.select_related("channel__account", "old_key", "by"):
+    for renewal in waiting.select_related("channel__account", "by").defer(*SECRETS):
         if renewal.channel.account_id in away:
             continue
         renewed += carry_out(renewal)
         if renewal.trouble == Renewal.Trouble.OUT_OF_REACH:
             away.add(renewal.channel.account_id)
-    overlapping = Renewal.objects.overlapping().select_related("channel__account")
+    overlapping = Renewal.objects.overlapping().select_related("channel__account").defer(*SECRETS)
     note_uses([renewal.channel for renewal in overlapping if renewal.channel.account_id not in away])
-    for renewal in Renewal.objects.to_finish(timezone.now()).select_related("channel__account", "old_key", "new_key"):
+    over = Renewal.objects.to_finish(timezone.now()).select_related("channel__account", "old_key", "new_key")
+    for renewal in over.defer(*SECRETS, "old_key__value", "new_key__value"):
         if renewal.channel.account_id in away:
             continue
         ended += finish(renewal)

@@ -10,6 +10,7 @@ from django_tasks import task
 from channels.models import ChannelKey, KeyState, PlatformAccount
 from channels.platforms import NoSuchChannel, PlatformError
 from channels.sync_run import sync_due
+from channels.vault import CannotDecrypt
 
 AGAIN = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 SAFETY_NET = timedelta(minutes=1)
@@ -45,7 +46,8 @@ def revoke_read_keys(keys: list[int], attempt: int = 0) -> int:
     Returns how many are still good there.
     """
     retiring = ChannelKey.objects.reading().filter(pk__in=keys, state=KeyState.RETIRING)
-    left = [key.pk for key in retiring.select_related("channel__account") if not _revoke(key)]
+    retiring = retiring.select_related("channel__account").defer("value", "channel__account__key")
+    left = [key.pk for key in retiring if not _revoke(key)]
     if left:
         wait = AGAIN[min(attempt, len(AGAIN) - 1)]
         revoke_read_keys.using(run_after=timezone.now() + wait).enqueue(left, attempt + 1)
@@ -58,7 +60,7 @@ def _revoke(key: ChannelKey) -> bool:
         account.on_platform.revoke_key(account.key, key.channel.number, key.value)
     except NoSuchChannel:
         pass  # The key has ended with its channel.
-    except PlatformError:
+    except (PlatformError, CannotDecrypt):
         return False
     key.move_to(KeyState.REVOKED)
     return True

@@ -74,12 +74,8 @@ class ThingSpeak:
         """Raise CannotDo: ThingSpeak's accounts are closed by people on its own pages."""
         raise CannotDo("An account is closed on ThingSpeak's own pages.")
 
-    def channels_left(self, account_key: str) -> int | None:
-        """Return None: the API tells neither an account's licence nor its limit (a free account may have 4)."""
-        return None
-
     def allowances(self, account_keys: Collection[str]) -> dict[str, Allowance]:
-        """Return nothing: ThingSpeak tells what is left on its own pages alone."""
+        """Return nothing: the API tells neither licence nor limits (a free account may have 4 channels)."""
         return {}
 
     def create_channel(self, account_key: str, *, name: str, marker: str, labels: Mapping[int, str]) -> RemoteChannel:

@@ -16,9 +16,13 @@ from channels import account_key
 from channels.account_key import AnotherAccount
 from channels.forms import AccountKeyForm
 from channels.models import PlatformAccount
-from channels.platforms import BadAccountKey, OutOfReach, PlatformError
+from channels.platforms import Allowance, BadAccountKey, OutOfReach, PlatformError
 from orgs import access, audit
+from orgs.alone import alone_with
 from orgs.http import PersonRequest, breadcrumbs, posted
+
+FREE_CHANNELS = 4
+"""How many channels ThingSpeak's free licence allows. Of others the portal knows nothing: no API tells it."""
 
 
 def _managed(request: PersonRequest, pk: int) -> PlatformAccount:
@@ -32,11 +36,19 @@ def _context(request: PersonRequest, account: PlatformAccount, **more: Any) -> d
         "account": account,
         "may_renew": account.on_platform.can_renew_account_keys,
         "api_url": settings.PUBLIC_URL if account.platform == "embedded" else settings.THINGSPEAK_URL,
+        "channels": account.channels.count(),
+        "allowance": _allowance(account),
+        "free_channels": FREE_CHANNELS if account.platform == "thingspeak" else None,
         "form": _form(account),
         "history": account_key.history_of(account),
         "breadcrumbs": breadcrumbs(request.user, account.organization, _("Platform account")),
         **more,
     }
+
+
+def _allowance(account: PlatformAccount) -> Allowance | None:
+    """Return what is left of the account's limits, None if its platform has none or tells nobody."""
+    return account.on_platform.allowances([account.key]).get(account.key)
 
 
 def _form(account: PlatformAccount, data: QueryDict | None = None) -> AccountKeyForm:
@@ -71,7 +83,12 @@ def show_key(request: PersonRequest, pk: int) -> HttpResponse:
 def renew_key(request: PersonRequest, pk: int) -> HttpResponse:
     """Renew the key where the platform can, after a question; elsewhere take the one that was renewed by hand."""
     found = _managed(request, pk)
-    return _renew(request, found) if found.on_platform.can_renew_account_keys else _enter(request, found)
+    if not found.on_platform.can_renew_account_keys:
+        return _enter(request, found)
+    # The platform that can is in this process: no other one is waited for while the row is locked. Without the lock
+    # the second of two clicks would come with the key that the first has just ended, and the account seem refused.
+    with alone_with(request, lambda: _managed(request, pk)) as found:
+        return _renew(request, found)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -10,7 +10,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from devices.admission_models import ExpectedDevice, FormerDevice, PendingDevice, RegistrationPolicy
-from orgs.operators import AtOrBelowFilter, OperatorAdmin, ReadOnlyAdmin, link
+from orgs.errors import ChangedMeanwhile
+from orgs.operator_links import link
+from orgs.operators import AtOrBelowFilter, OperatorAdmin, ReadOnlyAdmin
 
 _PEOPLE = ("customer__name", "customer__memberships__user__email")
 _SEARCH_HELP = _("Serial number, name, customer, or address of somebody there.")
@@ -45,6 +47,7 @@ class RegistrationPolicyAdmin(OperatorAdmin[RegistrationPolicy]):
     ordering = ("-changed_at",)
     select_related = ("customer",)
     fields = ("customer_link", "admits", "changed_at")
+    refusals = (ChangedMeanwhile,)
     readonly_fields = ("customer_link", "changed_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -57,6 +60,7 @@ class RegistrationPolicyAdmin(OperatorAdmin[RegistrationPolicy]):
         return obj.customer
 
     def save_model(self, request: HttpRequest, obj: RegistrationPolicy, form: Any, change: bool) -> None:
+        obj.admits = form.initial["admits"]
         obj.change(form.cleaned_data["admits"])
 
     @admin.display(description=_("customer"), ordering="customer__name")

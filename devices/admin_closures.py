@@ -7,7 +7,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from devices.models import Closure
-from orgs.operators import ReadOnlyAdmin, link
+from orgs.operator_links import link
+from orgs.operators import InTheWayFilter, ReadOnlyAdmin
 
 
 @admin.register(Closure)
@@ -15,7 +16,7 @@ class ClosureAdmin(ReadOnlyAdmin[Closure]):
     """Gone as soon as all that the customer had is gone; the audit keeps who closed it."""
 
     list_display = ("begun_at", "customer_link", "begun_by", "keep_channels", "next_at", "attempts", "trouble")
-    list_filter = ("keep_channels", "begun_at")
+    list_filter = (InTheWayFilter, "keep_channels", "begun_at")
     search_fields = ("customer__name", "begun_by")
     search_help_text = _("Customer, or address of whoever closed it.")
     date_hierarchy = "begun_at"

@@ -7,7 +7,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from devices.rollover_models import RollOver
-from orgs.operators import ReadOnlyAdmin, link
+from orgs.operator_links import link
+from orgs.operators import InTheWayFilter, ReadOnlyAdmin
 
 
 @admin.register(RollOver)
@@ -17,7 +18,7 @@ class RollOverAdmin(ReadOnlyAdmin[RollOver]):
     list_display = (
         "started_at", "device_link", "customer", "state", "keep_old", "by", "deadline", "trouble", "finished_at",
     )  # fmt: skip
-    list_filter = ("state", "trouble", "keep_old", "started_at")
+    list_filter = (InTheWayFilter, "state", "trouble", "keep_old", "started_at")
     search_fields = ("device__serial__exact", "device__name", "device__customer__name", "old_channel__number__exact")
     search_help_text = _("Exact serial or old channel number, name of the device, or customer.")
     date_hierarchy = "started_at"

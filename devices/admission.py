@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from devices.errors import KeyNotGood, PolicyRefuses, TryLater, WaitsForApproval
 from devices.models import ExpectedDevice, PendingDevice, RegistrationKey, RegistrationPolicy
+from orgs.models import Organization
 
 MOST_WAITING = 1000
 """Devices of one customer that may wait at a time: whoever has learnt a lookup half could invent serial numbers."""
@@ -26,6 +28,20 @@ class Welcome:
 
     organization: int
     name: str = ""
+
+
+@contextmanager
+def place_still_there(welcome: Welcome) -> Iterator[None]:
+    """Have a device come back whose place was deleted while it came in: its key leads elsewhere by then.
+
+    Raises TryLater.
+    """
+    try:
+        yield
+    except IntegrityError:
+        if Organization.objects.filter(pk=welcome.organization).exists():
+            raise
+        raise TryLater("The device's place has just been deleted. Nothing is lost: try again.", retry_after=2) from None
 
 
 @dataclass(frozen=True)

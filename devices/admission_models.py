@@ -5,20 +5,22 @@ Devices that are known already are no matter of any of these: they keep working 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from devices.serials import MAX_LENGTH
 from orgs import access
+from orgs.errors import ChangedMeanwhile
 from orgs.models import Organization
+from orgs.tree import lock_tree_of
 
 if TYPE_CHECKING:
     from devices.models import Device
@@ -55,8 +57,12 @@ class RegistrationPolicy(models.Model):
         """Return the policy of that customer; one that is not stored yet if nobody has ever changed it."""
         return cls.objects.filter(customer=customer).first() or cls(customer=customer)
 
+    @transaction.atomic
     def change(self, admits: str) -> None:
-        """Let in others from now on."""
+        """Let in others from now on. Raises ChangedMeanwhile unless the policy is as it was when this was read."""
+        lock_tree_of(self.customer)
+        if RegistrationPolicy.of(self.customer).admits != self.admits:
+            raise ChangedMeanwhile(gettext("Somebody else has just changed which devices come in. Look again."))
         stored, _is_new = RegistrationPolicy.objects.update_or_create(
             customer=self.customer, defaults={"admits": admits, "changed_at": timezone.now()}
         )
@@ -248,14 +254,3 @@ class FormerDevice(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.serial
-
-
-def with_former(pending: Sequence[PendingDevice]) -> Sequence[PendingDevice]:
-    """Fill in, in one query, which of these were here before; return them."""
-    former = FormerDevice.objects.filter(
-        customer__in={one.customer_id for one in pending}, serial__in={one.serial for one in pending}
-    )
-    latest = {(one.customer_id, one.serial): one for one in former.order_by("ended_at", "pk")}
-    for one in pending:
-        one.former = latest.get((one.customer_id, one.serial))
-    return pending

@@ -19,9 +19,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from devices import tries
-from devices.envelope import NotARegistrationKey, parse_lookup
 from devices.errors import KeyNotGood, Malformed
 from devices.registration import register
+from devices.registration_key_text import NotARegistrationKey, parse_lookup
 from devices.serials import NotASerial, check_serial
 from orgs.audit import address_of
 

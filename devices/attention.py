@@ -17,14 +17,15 @@ from channels.models import PlatformAccount
 from channels.platforms import platform_named
 from devices.attention_keys import key_matters
 from devices.attention_noticed import noticed_matters
-from devices.matters import NAMED, Matter
+from devices.matters import NAMED, Matter, the_worst_first
 from devices.matters import names_of as _names
 from devices.models import Device, FormerDevice, PendingDevice, RegistrationKey
 from devices.readings import DeviceState, readings_of
 from orgs import access
 from orgs.models import User
+from orgs.paths import Paths
 
-LOOKED_AT = 300
+LOOKED_AT = 2000
 """Devices that are asked for their last value at most, so that the page of a large customer opens in time."""
 WAITS_TOO_LONG_AFTER = timedelta(minutes=10)
 EXPIRES_SOON = timedelta(days=14)
@@ -34,18 +35,22 @@ MESSAGES_LEFT = 0.1
 TOLD_OF_RETURN_FOR = timedelta(days=7)
 
 
-def matters_for(user: User, now: datetime) -> list[Matter]:
+def matters_for(user: User, now: datetime, paths: Paths | None = None) -> list[Matter]:
     """Return what needs the attention of `user` as a manager, in a fixed number of queries."""
+    paths = paths or Paths(user)
+    # What is wrong with an account concerns everything else.
     return [
         *_accounts(user),
-        *noticed_matters(user),
-        *_pending(user),
-        *_back_again(user, now),
-        *key_matters(user, now),
-        *_silent(user, now),
-        *_waiting(user, now),
-        *_registration_keys(user, now),
-        *_invitations(user, now),
+        *the_worst_first(
+            *_silent(user, now, paths),
+            *noticed_matters(user, paths),
+            *_pending(user, paths),
+            *_back_again(user, now, paths),
+            *key_matters(user, now, paths),
+            *_waiting(user, now, paths),
+            *_registration_keys(user, now, paths),
+            *_invitations(user, now, paths),
+        ),
     ]
 
 
@@ -105,29 +110,33 @@ def _limits(accounts: Sequence[PlatformAccount]) -> Iterator[Matter]:
                 )
 
 
-def _pending(user: User) -> Iterator[Matter]:
+def _pending(user: User, paths: Paths) -> Iterator[Matter]:
     mine = PendingDevice.objects.managed_by(user).waiting().order_by("first_asked_at")
     waiting = list(mine.values_list("serial", flat=True)[:LOOKED_AT])
     if waiting:
         said = ngettext("{names} waits for you to let it in.", "{names} wait for you to let them in.", len(waiting))
         url = reverse("pending_devices")
-        yield Matter("wait", gettext_lazy("At the door"), said.format(names=_names(waiting)), url)
+        yield Matter("wait", gettext_lazy("At the door"), said.format(names=_names(waiting, paths)), url)
 
 
-def _back_again(user: User, now: datetime) -> Iterator[Matter]:
+def _back_again(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
     lately = Device.objects.managed_by(user).filter(created_at__gt=now - TOLD_OF_RETURN_FOR)
-    back = list(lately.filter(FormerDevice.objects.before()).order_by("-created_at")[:LOOKED_AT])
+    back = list(
+        lately.select_related("organization").filter(FormerDevice.objects.before()).order_by("-created_at")[:LOOKED_AT]
+    )
     if back:
         said = ngettext(
             "{names} was here before, was deleted or replaced, and has come in as a new device.",
             "{names} were here before, were deleted or replaced, and have come in as new devices.",
             len(back),
         )
-        yield Matter("warn", gettext_lazy("Back again"), said.format(names=_names(back)), _one_or_list(back))
+        yield Matter("warn", gettext_lazy("Back again"), said.format(names=_names(back, paths)), _one_or_list(back))
 
 
-def _silent(user: User, now: datetime) -> Iterator[Matter]:
-    devices = Device.objects.managed_by(user).filter(channel__isnull=False).select_related("channel__account")
+def _silent(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
+    devices = Device.objects.managed_by(user).filter(channel__isnull=False, blocked_at__isnull=True)
+    # The account's key would be decrypted for each of them.
+    devices = devices.select_related("organization", "channel__account").defer("channel__account__key")
     readings = readings_of(list(devices.order_by("pk")[:LOOKED_AT]), now)
     silent = [reading.device for reading in readings.all if reading.state is DeviceState.SILENT]
     if silent:
@@ -137,14 +146,14 @@ def _silent(user: User, now: datetime) -> Iterator[Matter]:
             len(silent),
         )
         url = _one_or_list(silent, state="silent")
-        yield Matter("bad", DeviceState.SILENT.text, said.format(names=_names(silent)), url)
+        yield Matter("bad", DeviceState.SILENT.text, said.format(names=_names(silent, paths)), url)
 
 
-def _waiting(user: User, now: datetime) -> Iterator[Matter]:
+def _waiting(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
     late = Device.objects.managed_by(user).filter(
         channel=None, blocked_at=None, created_at__lt=now - WAITS_TOO_LONG_AFTER
     )
-    waiting = list(late.order_by("pk")[:LOOKED_AT])
+    waiting = list(late.select_related("organization").order_by("pk")[:LOOKED_AT])
     if waiting:
         said = ngettext(
             "{names} has registered and has no channel yet.",
@@ -152,10 +161,10 @@ def _waiting(user: User, now: datetime) -> Iterator[Matter]:
             len(waiting),
         )
         url = _one_or_list(waiting, state="no_channel")
-        yield Matter("warn", DeviceState.NO_CHANNEL.text, said.format(names=_names(waiting)), url)
+        yield Matter("warn", DeviceState.NO_CHANNEL.text, said.format(names=_names(waiting, paths)), url)
 
 
-def _registration_keys(user: User, now: datetime) -> Iterator[Matter]:
+def _registration_keys(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
     good = (
         RegistrationKey.objects.managed_by(user)
         .good(now)
@@ -165,7 +174,7 @@ def _registration_keys(user: User, now: datetime) -> Iterator[Matter]:
     soon = Q(expires_at__lte=now + EXPIRES_SOON)
     used_up = Q(uses__gte=F("use_limit"))
     for key in good.filter(soon | used_up).select_related("organization").order_by("expires_at", "pk")[:NAMED]:
-        names = {"key": str(key), "place": key.organization.name}
+        names = {"key": str(key), "place": paths.to(key.organization)}
         if key.is_used_up:
             said = _("Registration key {key} of {place} has let in as many devices as it may.")
             yield Matter("warn", gettext_lazy("Used up"), said.format(**names), key.get_absolute_url())
@@ -175,22 +184,38 @@ def _registration_keys(user: User, now: datetime) -> Iterator[Matter]:
             yield Matter("warn", gettext_lazy("Key expires"), said.format(**names, day=day), key.get_absolute_url())
 
 
-def _invitations(user: User, now: datetime) -> Iterator[Matter]:
-    old = access.managed_invitations(user).pending().filter(expires_at__lte=now).select_related("organization")
-    for invitation in old.order_by("expires_at")[:NAMED]:
+def _invitations(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
+    in_vain = access.managed_invitations(user).pending().filter(Q(expires_at__lte=now) | Q(stands=False))
+    by_urgency = (F("asked_at").desc(nulls_last=True), "expires_at", "pk")
+    old = list(in_vain.select_related("organization").order_by(*by_urgency)[:LOOKED_AT])
+    rest = old[NAMED:]
+    for invitation in old[:NAMED]:
         said = (
-            _("{who} has opened the invitation to {place} too late, and asks for a new one.")
+            _(
+                "Whoever invited {who} to {place} does not manage it any more: the link opens nothing until you send a "
+                "new one."
+            )
+            if not invitation.stands
+            else _("{who} has opened the invitation to {place} too late, and asks for a new one.")
             if invitation.asked_at
             else _("{who} has not answered the invitation to {place} in time.")
         )
         who = invitation.full_name or invitation.email
         yield Matter(
             "wait",
-            gettext_lazy("Invitation expired"),
-            said.format(who=who, place=invitation.organization.name),
+            gettext_lazy("Invitation expired") if invitation.stands else gettext_lazy("Invitation on hold"),
+            said.format(who=who, place=paths.to(invitation.organization)),
             f"{invitation.organization.get_absolute_url()}#people",
             gettext_lazy("Send it again"),
         )
+    if rest:
+        said = ngettext(
+            "{count} more invitation has expired or is on hold.",
+            "{count} more invitations have expired or are on hold.",
+            len(rest),
+        )
+        label, step = gettext_lazy("Invitations expired"), gettext_lazy("Look at them")
+        yield Matter("wait", label, said.format(count=len(rest)), reverse("invited"), step)
 
 
 def _one_or_list(devices: Sequence[Device], **filters: str) -> str:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from channels.models import ChannelKey, KeyState, Renewal, RenewalPolicy
 from channels.renewal_models import RenewalState
 from channels.renewal_policy import SPREAD
+from devices.attention_overdue import LATE_AFTER, overdue_matters
 from devices.matters import Matter, names_of
 from devices.models import Device
 from devices.renewal_all import HAS_MOVED
@@ -23,6 +24,7 @@ from devices.renewal_policies import Policies
 from devices.spans import DAY, day
 from orgs import access
 from orgs.models import Organization, User
+from orgs.paths import Paths
 
 ENDS_SOON = timedelta(days=2)
 """How long before its old key ends a device that has not moved is named."""
@@ -30,29 +32,33 @@ BY_HAND_SOON = timedelta(days=7)
 """How long before it is due a key is named that only a person can renew."""
 LOOKED_AT = 300
 """Keys that are looked at, the oldest first, so that the page of a large customer opens in time."""
-LATE_AFTER = DAY
-"""How long after it was due a key is named that should have been renewed by itself: quiet hours are over by then."""
 
 
-def key_matters(user: User, now: datetime) -> Iterator[Matter]:
-    """Yield what needs attention about write keys: four queries, and one for somebody who manages nothing."""
+def key_matters(user: User, now: datetime, paths: Paths | None = None) -> Iterator[Matter]:
+    """Yield what needs attention about keys: four queries and one for each kind that a policy renews.
+
+    For somebody who manages nothing it is one.
+    """
     top = access.managed_organizations(user).order_by("tree_id", "lft").first()
     if top is None:
         return
+    paths = paths or Paths(user)
     devices = Device.objects.managed_by(user)
-    renewals = Renewal.objects.filter(channel__device__in=devices).select_related("channel__device", "new_key")
+    renewals = Renewal.objects.filter(channel__device__in=devices).select_related(
+        "channel__device__organization", "new_key"
+    )
     renewals = renewals.defer("new_key__value").order_by("deadline", "pk")
-    yield from _in_trouble(renewals.filter(state=RenewalState.STARTED).exclude(trouble=""), top)
+    yield from _in_trouble(renewals.filter(state=RenewalState.STARTED).exclude(trouble=""), top, paths)
     about_to_end = Q(state=RenewalState.OVERLAP, deadline__lte=now + ENDS_SOON)
     # The newest key of the device is still the one that it has not fetched.
     missed = Q(state=RenewalState.DONE, new_key__state=KeyState.CURRENT)
     behind = renewals.filter(about_to_end | missed).exclude(HAS_MOVED)
     # One that is blocked is not to have its key.
-    yield from _left_behind(behind.filter(channel__device__blocked_at__isnull=True), top, now)
-    yield from _overdue(user, top, now)
+    yield from _left_behind(behind.filter(channel__device__blocked_at__isnull=True), top, paths, now)
+    yield from _overdue(user, top, paths, now)
 
 
-def _in_trouble(renewals: Iterable[Renewal], top: Organization) -> Iterator[Matter]:
+def _in_trouble(renewals: Iterable[Renewal], top: Organization, paths: Paths) -> Iterator[Matter]:
     by_trouble: dict[str, list[Renewal]] = defaultdict(list)
     for renewal in renewals:
         by_trouble[renewal.trouble].append(renewal)
@@ -66,12 +72,12 @@ def _in_trouble(renewals: Iterable[Renewal], top: Organization) -> Iterator[Matt
         yield Matter(
             "bad" if still_good else "warn",
             gettext_lazy("Not renewed"),
-            said.format(names=names_of(waiting), trouble=found[0].get_trouble_display()),
+            said.format(names=names_of(waiting, paths), trouble=found[0].get_trouble_display()),
             _keys_of(waiting, top),
         )
 
 
-def _left_behind(renewals: Iterable[Renewal], top: Organization, now: datetime) -> Iterator[Matter]:
+def _left_behind(renewals: Iterable[Renewal], top: Organization, paths: Paths, now: datetime) -> Iterator[Matter]:
     by_end: dict[str, list[Device]] = defaultdict(list)
     missed: list[Device] = []
     for renewal in renewals:
@@ -85,14 +91,15 @@ def _left_behind(renewals: Iterable[Renewal], top: Organization, now: datetime) 
             "{names} have not fetched their new keys, and their old ones have ended. Are they switched on?",
             len(missed),
         )
-        yield Matter("bad", gettext_lazy("No good key"), said.format(names=names_of(missed)), _keys_of(missed, top))
+        sentence = said.format(names=names_of(missed, paths))
+        yield Matter("bad", gettext_lazy("No good key"), sentence, _keys_of(missed, top))
     for when, behind in by_end.items():
         said = ngettext(
             "{names} has not fetched its new key; its old one ends {when}.",
             "{names} have not fetched their new keys; their old ones end {when}.",
             len(behind),
         )
-        sentence = said.format(names=names_of(behind), when=when)
+        sentence = said.format(names=names_of(behind, paths), when=when)
         yield Matter("warn", gettext_lazy("Old key ends"), sentence, _keys_of(behind, top))
 
 
@@ -103,12 +110,13 @@ def _when(moment: datetime, now: datetime) -> str:
     return _("tomorrow") if days == 1 else _("on {day}").format(day=day(moment))
 
 
-def _overdue(user: User, top: Organization, now: datetime) -> Iterator[Matter]:
+def _overdue(user: User, top: Organization, paths: Paths, now: datetime) -> Iterator[Matter]:
     managed = access.managed_organizations(user)
     policies = list(
         RenewalPolicy.objects.filter(organization__tree_id__in=managed.values("tree_id")).select_related("organization")
     )
     held = Policies(policies)
+    yield from overdue_matters(managed, policies, top, paths, now)
     shortest = min((policy.write_every for policy in policies if policy.write_every), default=None)
     if shortest is None:
         return
@@ -134,14 +142,15 @@ def _overdue(user: User, top: Organization, now: datetime) -> Iterator[Matter]:
             "The write keys of {names} are due: renew them on ThingSpeak.",
             len(by_hand),
         )
-        yield Matter("warn", gettext_lazy("Key due"), said.format(names=names_of(by_hand)), _keys_of(by_hand, top))
+        sentence = said.format(names=names_of(by_hand, paths))
+        yield Matter("warn", gettext_lazy("Key due"), sentence, _keys_of(by_hand, top))
     if late:
         said = ngettext(
             "The write key of {names} is overdue. Are renewals paused?",
             "The write keys of {names} are overdue. Are renewals paused?",
             len(late),
         )
-        yield Matter("warn", gettext_lazy("Key overdue"), said.format(names=names_of(late)), _keys_of(late, top))
+        yield Matter("warn", gettext_lazy("Key overdue"), said.format(names=names_of(late, paths)), _keys_of(late, top))
 
 
 def _keys_of(devices: list[Device], top: Organization) -> str:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from django.apps import apps
 from django.db.models import CharField, Q
 from django.db.models.functions import Cast
-from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from channels.models import Channel, ChannelKey
 from devices.models import Device, RegistrationKey
-from orgs import access
 from orgs.audit import AuditEntry, AuditEntryQuerySet
+from orgs.audit_spoken import details_of, label_of
 from orgs.audit_words import in_words
+from orgs.discretion import Discretion
 from orgs.models import User
 
 DEVICE, CHANNEL, KEY = (model._meta.label_lower for model in (Device, Channel, ChannelKey))
@@ -27,11 +26,17 @@ PLACES = {"device.moved": ("before",), "membership.moved": ("before",), "organiz
 
 @dataclass(frozen=True)
 class AuditLine:
-    """An entry with its sentence; `url` leads to the device that it tells of, if the reader manages it."""
+    """An entry with its sentence; `url` leads to the device that it tells of, if the reader manages it.
+
+    `who` did it, with the `login` of that account, and from which `address`: as far as the reader may know.
+    """
 
     entry: AuditEntry
     sentence: str
     url: str = ""
+    who: str = ""
+    login: str = ""
+    address: str = ""
     is_by_device: bool = False
 
 
@@ -62,7 +67,7 @@ def entries_about(device: Device) -> AuditEntryQuerySet:
 
 
 def lines_of(entries: Iterable[AuditEntry], reader: User) -> list[AuditLine]:
-    """Return the entries in words; five queries, however many they are."""
+    """Return the entries in words, without what is not for the reader to know; six queries, however many they are."""
     entries = list(entries)
     keys = ChannelKey.objects.filter(pk__in=_numbers(entries, KEY)).select_related("holder").defer("value")
     by_key = {key.pk: key for key in keys}
@@ -74,23 +79,30 @@ def lines_of(entries: Iterable[AuditEntry], reader: User) -> list[AuditLine]:
     )
     by_pk = {device.pk: device for device in devices.select_related("channel")}
     by_line = {device.channel.line: device for device in by_pk.values() if device.channel}
-    places = set(access.visible_organizations(reader).values_list("name", flat=True))
+    discretion = Discretion(reader, entries)
     lines = []
     for entry in entries:
-        device, details = None, dict(entry.details)
+        device, details = None, details_of(entry)
         for place in PLACES.get(entry.action, ()):
-            if details.get(place) not in places:
+            if details.get(place) not in discretion.places:
                 # Somebody who manages a part of a customer alone does not learn what else there is.
-                details[place] = _("another organization")
+                elsewhere = _("another organization")
+                if place == "before":
+                    elsewhere = pgettext("a device was in …", "another organization")
+                details[place] = elsewhere
         if entry.object_type == DEVICE:
             device = by_pk.get(_number(entry))
         elif entry.object_type == CHANNEL:
             device = by_line.get(line_of.get(_number(entry), 0))
         elif entry.object_type == KEY and (key := by_key.get(_number(entry))):
             device = by_line.get(line_of.get(key.channel_id, 0))
-        about = str(device) if device else _label(entry)
+        # The new name of then, which need not be that of now.
+        is_of_now = device and entry.action != "device.renamed"
+        about = str(device) if is_of_now else label_of(entry)
         url = device.get_absolute_url() if device else ""
-        lines.append(AuditLine(entry, in_words(entry.action, about, details), url))
+        who, login = discretion.who(entry, device.customer_id if device else None)
+        address = discretion.address(entry, device.customer_id if device else None)
+        lines.append(AuditLine(entry, in_words(entry.action, about, details), url, who, login, address))
     return lines
 
 
@@ -100,22 +112,3 @@ def _numbers(entries: Iterable[AuditEntry], kind: str) -> list[int]:
 
 def _number(entry: AuditEntry) -> int:
     return int(entry.object_id) if entry.object_id.isdecimal() else 0
-
-
-def _label(entry: AuditEntry) -> str:
-    """What the thing was called when it happened, without what kind of thing it is."""
-    for name in _names_of_kind(entry.object_type):
-        if entry.object_label.startswith(f"{name} "):
-            return entry.object_label.removeprefix(f"{name} ")
-    return entry.object_label
-
-
-def _names_of_kind(object_type: str) -> list[str]:
-    """What such things are called, in the reader's language and in English: it was written in one of many."""
-    try:
-        model: Any = apps.get_model(object_type)
-    except (LookupError, ValueError):
-        return []
-    with translation.override("en"):
-        english = str(model._meta.verbose_name)
-    return [str(model._meta.verbose_name), english]

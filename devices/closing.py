@@ -17,12 +17,14 @@ from django_tasks import task
 
 from channels.models import Channel, PlatformAccount
 from channels.platforms import BadAccountKey, NoSuchChannel, PlatformError
+from channels.vault import CannotDecrypt
 from devices.closures import Closure
 from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationKey
-from devices.tasks import AGAIN, send
+from devices.tasks import AGAIN
 from orgs import audit, tree
+from orgs.errors import BeingClosed, Suspended
 from orgs.models import Invitation, Membership, Organization, User
-from orgs.readers import as_read_by
+from orgs.readers import as_read_by, mail_to
 
 STEP = 10.0
 """Seconds after which a step ends: other work of the worker wants its turn."""
@@ -33,14 +35,17 @@ def close_customer(customer: Organization, *, keep_channels: bool, by: User, add
     """End the service of a customer for everybody, for good, and have all that it has deleted.
 
     From the running transaction's end on nobody sees anything of it, and no device gets in; its people are mailed.
-    With `keep_channels` the channels stay on the platform, where that is an account of the customer's own.
+    With `keep_channels` the channels stay on the platform, where that is an account of the customer's own. Raises
+    Suspended: what an operator has frozen is not deleted.
     """
     tree.lock_tree_of(customer)
     if Closure.objects.filter(customer=customer).exists():
         return
+    if Organization.objects.get_queryset().suspended().filter(pk=customer.pk).exists():
+        raise Suspended(_cannot_be_closed(customer))
     everywhere = {"organization__tree_id": customer.tree_id}
     people = User.objects.filter(pk__in=Membership.objects.current().filter(**everywhere).values("user"))
-    account = PlatformAccount.objects.filter(organization=customer).first()
+    account = PlatformAccount.objects.defer("key").filter(organization=customer).first()
     keep_channels = keep_channels and account is not None and not account.on_platform.can_create_accounts
     audit.record(
         "customer.closed",
@@ -62,11 +67,27 @@ def close_customer(customer: Organization, *, keep_channels: bool, by: User, add
     transaction.on_commit(lambda: carry_on.enqueue(closure.pk))
 
 
+@transaction.atomic
+def resume(customer: Organization) -> None:
+    """Let a suspended customer go on. Raises BeingClosed: its people and its good keys are gone already."""
+    tree.lock_tree_of(customer)
+    if closure := Closure.objects.filter(customer=customer).first():
+        said = _("“{name}” was closed by {who} and is being deleted. It cannot be resumed.")
+        raise BeingClosed(said.format(name=customer.name, who=closure.begun_by))
+    customer.resume()
+
+
+def _cannot_be_closed(customer: Organization) -> str:
+    return _(
+        "The service for “{name}” is paused. Until it goes on nothing of it is deleted. Please write to Smart Widgets."
+    ).format(name=customer.name)
+
+
 def _mail(person: User, customer: Organization, by: User) -> None:
     with as_read_by(person):
         context: Mapping[str, object] = {"person": person, "customer": customer, "by": by}
         body = render_to_string("devices/mail/customer_closed.txt", dict(context))
-        send.enqueue([person.email], _("{customer} has been closed").format(customer=customer.name), body)
+        mail_to(person.email, _("{customer} has been closed").format(customer=customer.name), body)
 
 
 @task()
@@ -82,7 +103,7 @@ def carry_on(pk: int) -> str:
         return "somebody else is at work"
     try:
         is_over = _step(closure, until=time.monotonic() + STEP)
-    except PlatformError as problem:
+    except (PlatformError, CannotDecrypt) as problem:
         closure.put_off(timezone.now() + AGAIN[min(closure.attempts, len(AGAIN) - 1)], str(problem))
         return "put off"
     if is_over:
@@ -93,7 +114,7 @@ def carry_on(pk: int) -> str:
 
 
 def _step(closure: Closure, *, until: float) -> bool:
-    """Delete as much as there is time for; return whether that was all. Raises PlatformError."""
+    """Delete as much as there is time for; return whether that was all. Raises PlatformError and CannotDecrypt."""
     customer = closure.customer
     account = PlatformAccount.objects.filter(organization=customer).first()
     if account is not None:

@@ -14,10 +14,9 @@ from django_tasks import task
 
 from channels.chores import Chore
 from devices.admission_models import DoorMail, PendingDevice
-from devices.tasks import send
 from orgs import access
 from orgs.models import Membership, Organization, User
-from orgs.readers import as_read_by
+from orgs.readers import as_read_by, mail_to
 
 NOT_AGAIN_FOR = timedelta(days=1)
 GONE_AFTER = timedelta(days=30)
@@ -66,7 +65,7 @@ def _tell(manager: User, now: datetime) -> int:
     with as_read_by(manager):
         said = ngettext("A device waits for you to let it in", "{count} devices wait for you to let them in", count)
         body = render_to_string("devices/mail/at_the_door.txt", context)
-        send.enqueue([manager.email], said.format(count=count), body)
+        mail_to(manager.email, said.format(count=count), body)
     return 1
 
 

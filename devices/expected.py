@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from devices.models import Device, ExpectedDevice, PendingDevice
 from devices.serials import NotASerial, check_serial
-from orgs.fields import SEPARATOR
+from orgs.lines import BadLine, PlacesByName, check_name, read_table, said_of
 from orgs.models import Organization
 
 MOST_ROWS = 5000
 """What is entered at a time at most."""
 COLUMNS = ("serial", "name", "organization")
-LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -50,26 +48,18 @@ class Entered:
 def read_lines(text: str, *, customer: Organization) -> Lines:
     """Read a serial number a line, or lines of a CSV file with the columns serial, name, organization.
 
-    Commas, semicolons (as spreadsheets write in much of Europe) and tabs separate columns. A first line with their
-    names may put them into another order. An organization is named by its name or by the path to it.
+    An organization is named by its name or by the path to it. See `orgs.lines` for what separates columns.
     """
     lines = Lines()
-    places = _Places(customer)
-    order: Mapping[str, int] | None = None
+    places = PlacesByName(customer)
     seen: dict[str, int] = {}
-    for number, cells in _cells(text, lines.problems):
-        if order is None:
-            names = [cell.lower() for cell in cells]
-            if "serial" in names:
-                order = {name: names.index(name) for name in COLUMNS if name in names}
-                continue
-            order = {name: place for place, name in enumerate(COLUMNS)}
+    for number, cells in read_table(text, COLUMNS, lines.problems):
         try:
-            row = _row(cells, order, places)
+            row = _row(cells, places)
             if row.serial in seen:
-                raise _Bad(_("{serial} is in line {line} already.").format(serial=row.serial, line=seen[row.serial]))
-        except _Bad as problem:
-            lines.problems.append(_("Line {line}: {problem}").format(line=number, problem=problem))
+                raise BadLine(_("{serial} is in line {line} already.").format(serial=row.serial, line=seen[row.serial]))
+        except BadLine as problem:
+            lines.problems.append(said_of(number, problem))
             continue
         seen[row.serial] = number
         lines.rows.append(row)
@@ -78,73 +68,26 @@ def read_lines(text: str, *, customer: Organization) -> Lines:
     return lines
 
 
-class _Bad(Exception):
-    """Something about a line; the text is a sentence."""
-
-
-def _cells(text: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Return the lines that have something in them, with their numbers, each as its columns."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = next((mark for mark in ("\t", ";", ",") if mark in first), ",")
-    reader = csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                yield reader.line_num, stripped
-    except csv.Error:
-        problems.append(_("Line {line}: this is no line of a CSV file.").format(line=reader.line_num))
-
-
-def _row(cells: list[str], order: Mapping[str, int], places: _Places) -> Expected:
-    if any(cell for place, cell in enumerate(cells) if place not in order.values()):
-        raise _Bad(_("there are more columns than serial, name and organization."))
-    serial, name, organization = (_cell(cells, order.get(column)) for column in COLUMNS)
+def _row(cells: Mapping[str, str], places: PlacesByName) -> Expected:
+    serial, name, organization = (cells[column] for column in COLUMNS)
     try:
         check_serial(serial)
     except NotASerial:
-        raise _Bad(
+        raise BadLine(
             _("“{text}” is no serial number: 1 to 64 of the characters A-Z a-z 0-9 . _ : - make one.").format(
                 text=serial[:80]
             )
         ) from None
-    if any(unicodedata.category(character) == "Cc" for character in name):
-        raise _Bad(_("there are characters in the name that cannot be printed."))
-    if len(name) > LONGEST_NAME:
-        raise _Bad(_("the name is longer than {most} letters.").format(most=LONGEST_NAME))
+    check_name(name)
     return Expected(serial, name, places.find(organization) if organization else None)
 
 
-def _cell(cells: list[str], place: int | None) -> str:
-    return cells[place] if place is not None and place < len(cells) else ""
-
-
-class _Places:
-    """The organizations of a customer by their names and by the paths to them, in one query."""
-
-    def __init__(self, customer: Organization) -> None:
-        self._by_name: dict[str, list[Organization]] = {}
-        path: list[Organization] = []
-        for one in Organization.objects.filter(tree_id=customer.tree_id).order_by("lft"):
-            while path and not path[-1].contains(one):
-                path.pop()
-            path.append(one)
-            names = [step.name for step in path]
-            for name in {SEPARATOR.join(names), SEPARATOR.join(names[1:]), one.name} - {""}:
-                self._by_name.setdefault(name.casefold(), []).append(one)
-
-    def find(self, text: str) -> Organization:
-        wanted = SEPARATOR.join(step.strip() for step in text.replace("/", "›").split("›"))
-        found = self._by_name.get(text.casefold()) or self._by_name.get(wanted.casefold()) or []
-        if not found:
-            raise _Bad(_("there is no organization called “{name}”.").format(name=text[:100]))
-        if len(found) > 1:
-            raise _Bad(
-                _("there are several organizations called “{name}”. Write the path: “{path}”.").format(
-                    name=text[:100], path=_("Ground floor › Kitchen")
-                )
-            )
-        return found[0]
+def replaced_by(rows: list[Expected], *, customer: Organization) -> list[tuple[ExpectedDevice, Expected]]:
+    """Return what is on the list already and would be something else with `rows`, in their order, and what."""
+    on_the_list = ExpectedDevice.objects.filter(customer=customer).select_related("organization")
+    by_serial = {one.serial: one for one in _of(on_the_list, [row.serial for row in rows])}
+    found = [(by_serial[row.serial], row) for row in rows if row.serial in by_serial]
+    return [(one, row) for one, row in found if (one.name, one.organization) != (row.name, row.organization)]
 
 
 @transaction.atomic
@@ -153,10 +96,11 @@ def enter(rows: list[Expected], *, customer: Organization) -> Entered:
 
     Whoever waits for approval or was refused is let in with this, when it asks next.
     """
-    serials = [row.serial for row in rows]
-    known = set(_of(Device.objects.filter(customer=customer), serials))
+    there = Device.objects.filter(customer=customer).values_list("serial", flat=True)
+    known = set(_of(there, [row.serial for row in rows]))
     fresh = [row for row in rows if row.serial not in known]
-    before = set(_of(ExpectedDevice.objects.filter(customer=customer), [row.serial for row in fresh]))
+    on_the_list = ExpectedDevice.objects.filter(customer=customer).values_list("serial", flat=True)
+    before = set(_of(on_the_list, [row.serial for row in fresh]))
     ExpectedDevice.objects.bulk_create(
         [
             ExpectedDevice(customer=customer, serial=row.serial, name=row.name, organization=row.organization)
@@ -172,10 +116,25 @@ def enter(rows: list[Expected], *, customer: Organization) -> Entered:
     return Entered(new=len(fresh) - len(before), changed=len(before), known=len(known))
 
 
-def _of(things: object, serials: list[str]) -> Iterator[str]:
-    """Return the serial numbers out of those that the queryset has, asking for some at a time."""
+@transaction.atomic
+def put_back(rows: list[Expected], *, customer: Organization) -> int:
+    """Expect again what was taken off the list just now; return how many.
+
+    But neither what has been entered or has come in since, nor what somebody has refused since.
+    """
+    serials = [row.serial for row in rows]
+    there = Device.objects.filter(customer=customer).values_list("serial", flat=True)
+    entered = ExpectedDevice.objects.filter(customer=customer).values_list("serial", flat=True)
+    refused = PendingDevice.objects.refused().filter(customer=customer).values_list("serial", flat=True)
+    decided = {serial for things in (there, entered, refused) for serial in _of(things, serials)}
+    missing = [row for row in rows if row.serial not in decided]
+    return enter(missing, customer=customer).new
+
+
+def _of(things: Any, serials: list[str]) -> Iterator[Any]:
+    """Return what the queryset has of those serial numbers, asking for some at a time."""
     for some in _batches(serials):
-        yield from things.filter(serial__in=some).values_list("serial", flat=True)  # type: ignore[attr-defined]
+        yield from things.filter(serial__in=some)
 
 
 def _batches(serials: list[str]) -> Iterator[list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, time
 from typing import Any
 
@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from devices.models import Device, RegistrationKey
 from orgs import access
 from orgs.editing import EditForm
-from orgs.fields import ManyField, OrganizationField
+from orgs.fields import ManyField, OrganizationField, numbers
+from orgs.forms_places import refuse_further_up
 from orgs.models import Organization, User
 
 
@@ -51,8 +52,20 @@ class MoveDeviceForm(EditForm):
         )
 
 
+class _PlacesField(forms.Field):
+    """Where each device stood in the list that its reader had: "12:3" is device 12 in organization 3."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> dict[int, int]:
+        pairs = [numbers(str(pair).split(":")) for pair in value or ()]
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
+
 class MoveManyForm(forms.Form):
     """Which devices go where: all of them, and the place, are the person's to manage."""
+
+    places = _PlacesField(required=False)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,6 +107,7 @@ class NewRegistrationKeyForm(forms.Form):
         label=gettext_lazy("For how many devices at most"),
         required=False,
         min_value=1,
+        error_messages={"min_value": gettext_lazy("At least one device, or leave it empty.")},
         max_value=1_000_000,
         help_text=gettext_lazy("Empty: for as many as you like."),
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
@@ -137,7 +151,7 @@ class EditRegistrationKeyForm(EditForm, NewRegistrationKeyForm):
 class DeleteOrganizationForm(EditForm):
     """Where everything in an organization goes before it is deleted. Asks for what there is alone.
 
-    `holds` counts what is in it: should that have changed since the question was read, it is asked once more.
+    `holds` is what is in it, by kind: should that have changed since the question was read, it is asked once more.
     """
 
     def __init__(
@@ -146,11 +160,12 @@ class DeleteOrganizationForm(EditForm):
         *,
         organization: Organization,
         user: User,
-        holds: Mapping[str, int],
+        holds: Mapping[str, Collection[int]],
         has_things: bool,
         has_people: bool,
     ) -> None:
         super().__init__(data, current=holds)
+        self._organization, self._user = organization, user
         places = access.managed_organizations(user).filter(tree_id=organization.tree_id)
         if has_things:
             self.fields["things_to"] = OrganizationField(
@@ -168,6 +183,13 @@ class DeleteOrganizationForm(EditForm):
                 help_text=gettext_lazy("They will see the devices of that organization and of all below it."),
                 empty_label=gettext_lazy("Nowhere: they no longer see its devices"),
             )
+
+    def clean_people_to(self) -> Organization | None:
+        target: Organization | None = self.cleaned_data["people_to"]
+        if target is not None:
+            ends = self._organization.memberships.values_list("valid_until", flat=True)
+            refuse_further_up(target, ends, own_end=access.manages_until(self._user, target))
+        return target
 
     @property
     def changed_meanwhile(self) -> str:

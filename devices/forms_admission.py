@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from devices.expected import Expected, read_lines
-from devices.models import PendingDevice, RegistrationPolicy
+from devices.expected import Expected, read_lines, replaced_by
+from devices.models import ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs import access
-from orgs.editing import EditForm
+from orgs.editing import EditForm, digest
 from orgs.fields import ManyField, OrganizationField
+from orgs.forms_lines import LinesForm
+from orgs.lines import SHOWN, first_problems
 from orgs.models import Organization, User
+from orgs.paths import Paths
 
 Admits = RegistrationPolicy.Admits
-LARGEST_TEXT = 500_000
-PROBLEMS_SHOWN = 20
 CHOICES = (
     (Admits.ALL, gettext_lazy("Every device that has a good registration key")),
     (Admits.APPROVED, gettext_lazy("Those that a manager lets in; until then they wait at the door")),
@@ -37,26 +37,16 @@ class PolicyForm(EditForm):
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, policy: RegistrationPolicy) -> None:
         super().__init__(data, current={"admits": policy.admits})
-        # What somebody else has chosen meanwhile is said in words.
-        self.current = {"admits": dict(CHOICES)[Admits(policy.admits)]}
 
 
-class ExpectedForm(forms.Form):
-    """Serial numbers, typed or out of a file. What was in a file with mistakes comes back as text, to be mended."""
+class ExpectedForm(LinesForm):
+    """Serial numbers, typed or out of a file.
 
-    lines = forms.CharField(
-        label=gettext_lazy("Serial numbers, one a line"),
-        required=False,
-        max_length=LARGEST_TEXT,
-        help_text=gettext_lazy("If you like, with a name and an organization: 74743827342, Kitchen, Household"),
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
-    )
-    file = forms.FileField(
-        label=gettext_lazy("Or a CSV file"),
-        required=False,
-        help_text=gettext_lazy("With the columns serial, name, organization. Only the first one is needed."),
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
-    )
+    What would replace something on the list comes back once, as what was in a file with mistakes does: sending it
+    again means it.
+    """
+
+    replaces = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(
         self,
@@ -64,40 +54,63 @@ class ExpectedForm(forms.Form):
         files: Any = None,
         *,
         customer: Organization,
+        paths: Paths,
     ) -> None:
         super().__init__(data, files)
-        self._customer = customer
+        self.fields["lines"].label = gettext_lazy("Serial numbers, one a line")
+        self.fields["lines"].help_text = gettext_lazy(
+            "If you like, with a name and an organization: 74743827342, Kitchen, Household"
+        )
+        self.fields["file"].help_text = gettext_lazy(
+            "With the columns serial, name, organization. Only the first one is needed."
+        )
+        self._customer, self._paths = customer, paths
         self.rows: list[Expected] = []
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if self.errors:
             return cleaned
-        text = self.cleaned_data["lines"]
-        if upload := self.cleaned_data.get("file"):
-            text = f"{text}\n{self._text_of(upload)}".strip("\n") if text.strip() else self._text_of(upload)
-            self.data = {**self.data.dict(), "lines": text}  # type: ignore[attr-defined]
+        text = self.take_in_file()
         found = read_lines(text, customer=self._customer)
-        problems = found.problems[:PROBLEMS_SHOWN]
-        if more := len(found.problems) - len(problems):
-            problems.append(_("{count} more lines have mistakes.").format(count=more))
+        problems = first_problems(found.problems)
         if not found.rows and not problems:
             problems = [_("Enter at least one serial number, or choose a file.")]
         for problem in problems:
             self.add_error("lines", problem)
         self.rows = found.rows
+        if not problems:
+            self._ask_before_replacing(text)
         return cleaned
 
-    def _text_of(self, upload: UploadedFile[Any]) -> str:
-        if (upload.size or 0) > LARGEST_TEXT:
-            raise forms.ValidationError({"file": _("The file is too large: choose one of at most 500 KB.")})
-        try:
-            # Spreadsheets put a mark at the beginning of UTF-8.
-            return str(upload.read(), "utf-8-sig")
-        except UnicodeDecodeError:
-            raise forms.ValidationError(
-                {"file": _("The file is no text in UTF-8. In a spreadsheet, save it as “CSV UTF-8”.")}
-            ) from None
+    def _ask_before_replacing(self, text: str) -> None:
+        lines = [_replacing(*pair, self._paths) for pair in replaced_by(self.rows, customer=self._customer)]
+        question = digest(lines)
+        if not lines or self.data.get("replaces") == question:
+            return
+        self.data = {**dict(self.data.items()), "lines": text, "replaces": question}
+        shown = lines[:SHOWN]
+        if more := len(lines) - len(shown):
+            shown.append(
+                ngettext("… and {count} more.", "… and {count} more.", more).format(count=more),
+            )
+        self.add_error(
+            None, [_("Something else is on the list already. Put it on the list again to replace that:"), *shown]
+        )
+
+
+def _replacing(before: ExpectedDevice, now: Expected, paths: Paths) -> str:
+    return _("{serial}: so far {before}; new: {now}.").format(
+        serial=now.serial,
+        before=_named(before.name, before.organization, paths),
+        now=_named(now.name, now.organization, paths),
+    )
+
+
+def _named(name: str, place: Organization | None, paths: Paths) -> str:
+    if place is None:
+        return _("“{name}”, where its key puts it").format(name=name) if name else _("no name, where its key puts it")
+    return (_("“{name}” in {place}") if name else _("no name, in {place}")).format(name=name, place=paths.to(place))
 
 
 class DecideForm(forms.Form):

@@ -134,6 +134,7 @@ class RenewalPolicyForm(EditForm):
         organization: Organization,
         own: RenewalPolicy | None,
         inherited: RenewalPolicy | None,
+        can_rotate: bool = False,
     ) -> None:
         self.organization, self.own = organization, own
         # A new policy begins as what held before, so that nothing changes but what is typed; a pause stays above.
@@ -143,6 +144,10 @@ class RenewalPolicyForm(EditForm):
         current["overlap"] = max(1, math.ceil(begins_as.overlap / DAY))
         current["paused"] = own is not None and own.paused
         super().__init__(data, current=current)
+        if can_rotate:
+            # What to do where the platform cannot is kept as it is, and need not be understood.
+            for name in ("instead", "keep_replaced"):
+                self.fields[name].widget = forms.HiddenInput()
         if begins_as.time_zone not in _zones():
             self.fields["time_zone"].choices = [  # type: ignore[attr-defined]
                 (begins_as.time_zone, begins_as.time_zone),

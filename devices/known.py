@@ -21,9 +21,10 @@ from channels.compiled import CompiledQuery, CompiledUpdate
 from channels.models import ChannelKey, KeyState
 from channels.platforms import platform_named
 from devices import clones
-from devices.envelope import Payload, RegistrationKeyText, seal
+from devices.envelope import Payload, seal
 from devices.errors import KeyNotGood, PolicyRefuses
 from devices.models import Device, DeviceContact
+from devices.registration_key_text import RegistrationKeyText
 
 CONTACT_EVERY = timedelta(minutes=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,12 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
+from devices.models import RegistrationKey
+from orgs.paths import Paths
+
 MOST_LABELS = 200
+KEYS_A_PART = 100
+"""Of so many keys labels are shown at once."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +40,11 @@ SHEETS = {
 }
 
 
-class LabelsForm(forms.Form):
-    """How many labels, on which paper, and whether people can read the key on them."""
+class PaperForm(forms.Form):
+    """On which paper labels are, and whether people can read the key on them."""
 
     sheet = forms.ChoiceField(
         label=_("Paper"), choices=[(sheet.name, sheet.title) for sheet in SHEETS.values()], initial="a4-24"
-    )
-    count = forms.IntegerField(
-        label=_("How many labels"),
-        min_value=1,
-        max_value=MOST_LABELS,
-        initial=24,
-        help_text=_("One for each device, for example."),
-        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
     readable = forms.BooleanField(
         label=_("Print the key as text, too"),
@@ -55,10 +53,60 @@ class LabelsForm(forms.Form):
         help_text=_("Without it the second half is in the QR code alone."),
     )
 
-    def pages(self) -> list[range]:
-        """Return one entry for each sheet of paper, with one for each label on it."""
-        count, on_each = self.cleaned_data["count"], SHEETS[self.cleaned_data["sheet"]].labels
-        return [range(min(on_each, count - start)) for start in range(0, count, on_each)]
+    def printed(self, keys: Sequence[RegistrationKey], copies: int) -> dict[str, Any]:
+        """Return what `_label_sheets.html` shows: `copies` labels of each of these keys, in this order."""
+        labels = [key for key in keys for _copy in range(copies)]
+        on_each = SHEETS[self.cleaned_data["sheet"]].labels
+        return {
+            "pages": [labels[start : start + on_each] for start in range(0, len(labels), on_each)],
+            "sheet": self.cleaned_data["sheet"],
+            "is_readable": self.cleaned_data["readable"],
+            "symbols": _symbols(keys),
+        }
+
+
+class LabelsForm(PaperForm):
+    """How many labels of one key."""
+
+    count = forms.IntegerField(
+        label=_("How many labels"),
+        min_value=1,
+        max_value=MOST_LABELS,
+        initial=24,
+        help_text=_("One for each device, for example."),
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )
+    field_order = ("sheet", "count", "readable")
+
+
+class LabelsOfEachForm(PaperForm):
+    """How many labels of each key; of which keys, where there are too many for one page."""
+
+    each = forms.IntegerField(
+        label=_("Labels for each"),
+        min_value=1,
+        max_value=10,
+        initial=1,
+        help_text=_("One for each device that is set up there."),
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )
+    part = forms.TypedChoiceField(label=_("Which ones"), coerce=int, initial=0)
+    field_order = ("part", "sheet", "each", "readable")
+
+    def __init__(self, *args: Any, keys: Sequence[RegistrationKey], paths: Paths, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parts = [keys[start : start + KEYS_A_PART] for start in range(0, len(keys), KEYS_A_PART)]
+        if len(self.parts) > 1:
+            names = [f"{paths.to(part[0].organization)} – {paths.to(part[-1].organization)}" for part in self.parts]
+            self.fields["part"].choices = list(enumerate(names))  # type: ignore[attr-defined]
+        else:
+            del self.fields["part"]
+
+    @property
+    def keys(self) -> Sequence[RegistrationKey]:
+        """The keys that the form asks for."""
+        part: int = self.cleaned_data.get("part", 0)
+        return self.parts[part]
 
 
 def qr_code(text: str) -> segno.QRCode:
@@ -66,12 +114,15 @@ def qr_code(text: str) -> segno.QRCode:
     return segno.make_qr(text, error="m")
 
 
-def qr_symbol(text: str) -> dict[str, Any]:
-    """Return the QR code of `text` to be drawn once and used on each label: its size, and the inside of an SVG."""
-    code = qr_code(text)
-    width, height = code.symbol_size(scale=1, border=1)
-    drawing: str = code.svg_inline(scale=1, border=1, omitsize=True)
-    return {"view_box": f"0 0 {width} {height}", "inside": _safe(drawing)}
+def _symbols(keys: Iterable[RegistrationKey]) -> list[dict[str, Any]]:
+    """Return the QR code of each key, to be drawn once and used on each label: its size, and the inside of an SVG."""
+    symbols = []
+    for key in keys:
+        code = qr_code(key.text)
+        width, height = code.symbol_size(scale=1, border=1)
+        drawing: str = code.svg_inline(scale=1, border=1, omitsize=True)
+        symbols.append({"id": key.pk, "view_box": f"0 0 {width} {height}", "inside": _safe(drawing)})
+    return symbols
 
 
 def _safe(drawing: str) -> SafeString:

@@ -42,11 +42,14 @@ def last_values(devices: Sequence[Device]) -> LastValues:
     moved = [channel.line for channel in channels if channel.first_id is not None]
     before = Channel.objects.of_lines(moved).still_there()
     keys = ChannelKey.objects.of_the_portal().filter(Q(channel__in=channels) | Q(channel__in=before))
+    # Whole rows would cost more than all else where there are hundreds.
+    rows = keys.order_by("pk").values_list("channel", "channel__number", "channel__first", "value")
     read_keys: dict[str, dict[int, str]] = defaultdict(dict)
     numbers: dict[int, dict[int, int]] = defaultdict(dict)
-    for key in keys.select_related("channel").order_by("pk"):
-        read_keys[platforms[key.channel.line]][key.channel.number] = key.value
-        numbers[key.channel.line][key.channel_id] = key.channel.number
+    for channel, number, first, value in rows:
+        line = first or channel
+        read_keys[platforms[line]][number] = value
+        numbers[line][channel] = number
     entries: dict[tuple[str, int], Entry] = {}
     out_of_reach = False
     for platform, keys_there in read_keys.items():

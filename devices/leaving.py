@@ -10,7 +10,8 @@ from channels import findings
 from channels.errors import CannotRenew
 from channels.models import Channel, ChannelKey, Finding, PlatformAccount
 from channels.platforms import BadAccountKey, NoSuchChannel, PlatformError
-from channels.renewal import trouble_of
+from channels.troubles import trouble_of
+from channels.vault import CannotDecrypt
 from devices.latest import feed_of
 from devices.models import Device, RollOver
 from devices.rollover_models import RollOverState
@@ -34,7 +35,7 @@ def _has_written(rollover: RollOver, key: ChannelKey) -> bool:
         return False
     try:
         entries = feed_of(rollover.new_channel, results=1, with_history=False).entries
-    except PlatformError:
+    except (PlatformError, CannotDecrypt):
         return False
     if entries:
         ChannelKey.objects.filter(pk=key.pk, first_used_at__isnull=True).update(first_used_at=entries[-1].created_at)
@@ -54,7 +55,7 @@ def finish(rollover: RollOver, *, by: User | None = None, address: str | None = 
             account.on_platform.delete_channel(account.key, old.number)
         except NoSuchChannel:
             pass  # somebody has deleted it there
-        except PlatformError as error:
+        except (PlatformError, CannotDecrypt) as error:
             RollOver.objects.filter(pk=rollover.pk).update(trouble=trouble_of(error))
             rollover.refresh_from_db()
             return False

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from devices.models import Device
+from orgs.paths import Paths
 
 NAMED = 3
 
@@ -25,15 +26,32 @@ class Matter:
     step: str | Promise = ""
 
 
+WORST = ("bad", "warn", "wait")
+
+
+def the_worst_first(*matters: Matter) -> list[Matter]:
+    """Return them by how bad they are, and those that are equally bad as they came."""
+    return sorted(matters, key=lambda matter: WORST.index(matter.kind))
+
+
 def quoted(devices: Iterable[Device | str]) -> str:
     """Return the names of devices in the quotation marks of the language, with commas between them."""
     return ", ".join(_("“{name}”").format(name=device) for device in devices)
 
 
-def names_of(devices: Sequence[Device | str]) -> str:
-    """Return the names of some devices, and how many more there are."""
-    named = quoted(devices[:NAMED])
+def names_of(devices: Sequence[Device | str], paths: Paths) -> str:
+    """Return the names of some devices with where they are, and how many more there are.
+
+    They come with `organization` selected: three hundred flats have a “Bathroom” each.
+    """
+    named = ", ".join(_named(device, paths) for device in devices[:NAMED])
     more = len(devices) - NAMED
     if more <= 0:
         return named
     return ngettext("{named} and {count} more", "{named} and {count} more", more).format(named=named, count=more)
+
+
+def _named(device: Device | str, paths: Paths) -> str:
+    if isinstance(device, str):
+        return quoted([device])
+    return _("“{name}” ({place})").format(name=device, place=paths.to(device.organization))

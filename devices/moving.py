@@ -1,4 +1,4 @@
-"""Moving an organization with all that is in it."""
+"""Moving devices, and organizations with all that is in them."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from devices.renewal_due import read_key_due_at, registration_key_due_at, write_
 from devices.renewal_policies import Policies
 from devices.write_key_story import has_moved, story_of_move
 from orgs.models import Organization
+from orgs.paths import Paths
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Outlook:
     next_write_key_at: datetime | None
 
 
-def outlook(organization: Organization, policies: Policies, now: datetime) -> Outlook:
-    """Return what goes on and what comes next at and below `organization`; five queries."""
+def outlook(organization: Organization, policies: Policies, paths: Paths, now: datetime) -> Outlook:
+    """Return what goes on and what comes next at and below `organization`; six queries. `paths` are the reader's."""
     keys = list(_write_keys(organization))
     running = list(_running_renewals(organization))
     under_way = {renewal.channel_id for renewal in running}
@@ -67,8 +68,8 @@ def outlook(organization: Organization, policies: Policies, now: datetime) -> Ou
             events.append(event)
             if can_rotate and policies.pause_at(device.organization) is None:
                 due.append(event.at)
-    events.extend(_read_keys(organization, policies, now))
-    events.extend(_mails(keys, policies, now))
+    events.extend(_read_keys(organization, policies, paths))
+    events.extend(_mails(keys, policies, paths, now))
     events.sort(key=lambda event: (not event.is_now, event.at))
     return Outlook(events, len(keys), by_hand, min(due, default=None))
 
@@ -155,7 +156,7 @@ def _registration_keys(organization: Organization, policies: Policies, now: date
             yield Event(key.expires_at, "off", gettext_lazy("Expires"), what, said, key.get_absolute_url())
 
 
-def _read_keys(organization: Organization, policies: Policies, now: datetime) -> Iterator[Event]:
+def _read_keys(organization: Organization, policies: Policies, paths: Paths) -> Iterator[Event]:
     """One event for each organization in which people's read keys are renewed, at the first moment of them."""
     keys = ChannelKey.objects.current().reading().filter(channel__in=channels_of(organization), holder__isnull=False)
     keys = keys.select_related("channel__device__organization").only(
@@ -175,10 +176,10 @@ def _read_keys(organization: Organization, policies: Policies, now: datetime) ->
             "{count} read keys of people are renewed from then on; they are told by mail.",
             count,
         ).format(count=count)
-        yield Event(at, "off", gettext_lazy("To come"), there.name, said, there.get_absolute_url())
+        yield Event(at, "off", gettext_lazy("To come"), paths.to(there), said, there.get_absolute_url())
 
 
-def _mails(keys: Iterable[ChannelKey], policies: Policies, now: datetime) -> Iterator[Event]:
+def _mails(keys: Iterable[ChannelKey], policies: Policies, paths: Paths, now: datetime) -> Iterator[Event]:
     """The next mail to managers under each policy, before the first renewal of those not told of yet."""
     first: dict[int, tuple[datetime, RenewalPolicy]] = {}
     for key in keys:
@@ -194,4 +195,4 @@ def _mails(keys: Iterable[ChannelKey], policies: Policies, now: datetime) -> Ite
         if at > now:
             said = _("Managers get a mail about the renewals that come.")
             url = reverse("renewal_policy", args=[policy.organization_id])
-            yield Event(at, "off", gettext_lazy("Reminder"), policy.organization.name, said, url)
+            yield Event(at, "off", gettext_lazy("Reminder"), paths.to(policy.organization), said, url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db.models import Count
 
@@ -22,6 +22,8 @@ class Branch:
     devices: int = 0
     members: set[int] = field(default_factory=set)
     below: list[Branch] = field(default_factory=list)
+    is_found: bool = False
+    """Whether it is one of those that were looked for."""
 
     @property
     def people(self) -> int:
@@ -36,6 +38,37 @@ class Branch:
     def organizations_below(self) -> int:
         """How many organizations are below this one, at any depth."""
         return sum(1 + branch.organizations_below for branch in self.below)
+
+    @property
+    def leads_to_found(self) -> bool:
+        """Whether it, or one below it, was looked for."""
+        return self.is_found or any(branch.leads_to_found for branch in self.below)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was looked for and nothing below it was, so that what is below need not be in the way."""
+        return self.is_found and not any(branch.leads_to_found for branch in self.below)
+
+    def look_for(self, text: str) -> bool:
+        """Keep below it what has `text` in its name or description, with the way there and all below that.
+
+        Return whether there is any, itself included.
+        """
+        place = self.organization
+        self.is_found = text.casefold() in f"{place.name}\n{place.description}".casefold()
+        leading = [branch for branch in self.below if branch.look_for(text)]
+        if leading or not self.is_found:
+            self.below = leading
+        return self.is_found or bool(leading)
+
+    def upper_levels(self, *, most: int) -> list[Branch]:
+        """Return what is below it: all, or if that is more than `most` organizations those directly below it alone.
+
+        If these are more, too, nothing is returned.
+        """
+        if self.organizations_below <= most:
+            return self.below
+        return [replace(branch, below=[]) for branch in self.below] if len(self.below) <= most else []
 
     def add_up(self) -> None:
         """Add to each branch what is below it, and put the branches below in the order of their names."""

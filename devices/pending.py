@@ -92,6 +92,16 @@ def refuse(pending: PendingDevice, *, by: User, address: str | None = None) -> b
     return True
 
 
+def undo_refusal(pending: PendingDevice, *, by: User, address: str | None = None) -> bool:
+    """Let a device wait again that the same person has refused. Return False if it is not so any more."""
+    with transaction.atomic():
+        refused = PendingDevice.objects.refused().filter(pk=pending.pk, refused_by=by)
+        if not refused.update(refused_at=None, refused_by=None):
+            return False
+        audit.record("device.refusal_undone", by=by, organization=pending.organization, about=pending, address=address)
+    return True
+
+
 def forget(pending: PendingDevice, *, by: User, address: str | None = None) -> bool:
     """Take the device off the list: when it asks again, it is as if it came for the first time."""
     with transaction.atomic():

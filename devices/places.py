@@ -58,11 +58,15 @@ def restore_place(membership: Membership) -> None:
 
 @dataclass(frozen=True)
 class Loss:
-    """What somebody no longer has without a place: how many devices, own read keys, and shared keys that they know."""
+    """What somebody no longer has without a place: how many devices, own read keys, and shared keys that they know.
+
+    And the invitations that they have sent, which nobody has answered and nobody would stand behind any more.
+    """
 
     devices: int
     read_keys: int
     known_keys: int
+    invitations: int
 
 
 def loss_without(membership: Membership, *, but_with: Organization | None = None) -> Loss:
@@ -76,6 +80,7 @@ def loss_without(membership: Membership, *, but_with: Organization | None = None
         devices=lost.count(),
         read_keys=keys.values("channel").distinct().count(),
         known_keys=known.values("key__channel").distinct().count(),
+        invitations=access.invitations_resting_on(membership, but_with=but_with).count(),
     )
 
 

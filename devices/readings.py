@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import Enum
 
 from django.utils.formats import number_format
@@ -18,6 +18,10 @@ from devices.models import Device
 
 SILENT_AFTER = timedelta(hours=1)
 UNIT = "°C"
+AT_A_GLANCE = 1
+"""Decimals of a last value: always as many, so that a number does not jump when it goes from 20.9 to 21."""
+AT_MOST = 2
+"""Decimals in a table; a thermometer is not that exact."""
 
 
 class DeviceState(Enum):
@@ -92,13 +96,33 @@ def _state(device: Device, entry: Entry | None, now: datetime, out_of_reach: boo
     return DeviceState.SILENT if entry.created_at < now - SILENT_AFTER else DeviceState.SENDING
 
 
-def as_people_read_it(text: str) -> str:
-    """Return a measured value with at most two decimals and a real minus sign; what is no number stays as it is."""
+def as_people_read_them(texts: Sequence[str]) -> list[str]:
+    """Return measured values as they stand below each other: all with as many decimals, two at most."""
+    most = max((_decimals(number) for text in texts if (number := _number(text)) is not None), default=0)
+    return [as_people_read_it(text, decimals=most) for text in texts]
+
+
+def as_people_read_it(text: str, *, decimals: int = AT_A_GLANCE) -> str:
+    """Return a measured value with so many decimals and a real minus sign; what is no number stays as it is."""
+    number = _number(text)
+    if number is None:
+        return text
+    rounded = _rounded(number, decimals)
+    return number_format(rounded if rounded else abs(rounded), decimals, use_l10n=True).replace("-", "−")
+
+
+def _number(text: str) -> Decimal | None:
     try:
         number = Decimal(text)
     except InvalidOperation:
-        return text
-    if not number.is_finite() or abs(number) >= Decimal("1e12"):
-        return text
-    rounded = round(number, 2).normalize()
-    return number_format(format(rounded if rounded else Decimal(0), "f"), use_l10n=True).replace("-", "−")
+        return None
+    return number if number.is_finite() and abs(number) < Decimal("1e12") else None
+
+
+def _rounded(number: Decimal, decimals: int) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+
+
+def _decimals(number: Decimal) -> int:
+    exponent = _rounded(number, AT_MOST).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0

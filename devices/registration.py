@@ -61,7 +61,7 @@ def register(
     lease = uuid.uuid4()
     if asking.device is None:
         welcome = admission.admit(asking.visitor, key, serial, whence=whence)
-        with _in_one(platform):
+        with admission.place_still_there(welcome), _in_one(platform):
             device, is_new = _claim(asking, welcome, serial, lease, _lease_length(platform))
             # There is nothing to be found: the device's marker is a moment old.
             ours = platform.is_in_our_database

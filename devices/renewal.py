@@ -32,24 +32,24 @@ def renew(
         raise CannotRenew(_("This key is over. Issue a new one instead."))
     if key.successor_id is not None:
         raise CannotRenew(_("This key has been renewed already."))
-    # Issued before the transaction: deriving the envelope key takes its time.
-    successor = RegistrationKey.issue(
+    # Before the transaction: deriving the envelope key takes its time.
+    successor = RegistrationKey.draw(
         key.organization, by=by, label=key.label, expires_at=key.expires_at, use_limit=key.use_limit
     )
     now = timezone.now()
     with transaction.atomic():
+        successor.save(force_insert=True)
         ends_at = key.expires_at if until is None else min(until, key.expires_at or until)
         renewed = RegistrationKey.objects.good().filter(pk=key.pk, successor__isnull=True)
-        if renewed.update(successor=successor, renewed_at=now, expires_at=ends_at, ends_when_moved=until is None):
-            RegistrationKey.objects.filter(successor=key).update(successor=successor)
-            key.refresh_from_db()
-            # How many devices it has let in is counted for the whole line.
-            RegistrationKey.objects.filter(pk=successor.pk).update(first=key.line, uses=key.uses)
-            successor.refresh_from_db()
-            _record("registration_key.renewed", key, by=by, address=address, until=ends_at, successor=str(successor))
-            return successor
-        successor.delete()
-    raise CannotRenew(_("This key has just been renewed by somebody else."))
+        if not renewed.update(successor=successor, renewed_at=now, expires_at=ends_at, ends_when_moved=until is None):
+            raise CannotRenew(_("This key has just been renewed by somebody else."))
+        RegistrationKey.objects.filter(successor=key).update(successor=successor)
+        key.refresh_from_db()
+        # How many devices it has let in is counted for the whole line.
+        RegistrationKey.objects.filter(pk=successor.pk).update(first=key.line, uses=key.uses)
+        successor.refresh_from_db()
+        _record("registration_key.renewed", key, by=by, address=address, until=ends_at, successor=str(successor))
+    return successor
 
 
 def end(key: RegistrationKey, *, by: User | None, address: str | None = None) -> None:
@@ -107,7 +107,12 @@ def progress(key: RegistrationKey) -> Progress:
 def end_moved() -> int:
     """End the renewed keys that no device needs any more, where that was agreed; return how many."""
     ended = 0
-    for key in RegistrationKey.objects.renewed().filter(ends_when_moved=True).select_related("organization"):
+    for key in (
+        RegistrationKey.objects.renewed()
+        .filter(ends_when_moved=True)
+        .select_related("organization")
+        .defer("secret", "envelope_key_base64")
+    ):
         if not Device.objects.that_use(key.pk).exists():
             end(key, by=None)
             ended += 1

@@ -13,6 +13,8 @@ from devices.models import RegistrationKey
 
 DEVICE = "channel__device__organization"
 """The path from a channel's key to where its device is."""
+SECRETS = ("value", "channel__account__key")
+"""Not loaded with these lists: whether a key is due is not in it, and one that nobody can decrypt stops no other."""
 # A renewal that was given up (the channel is gone) is not begun again every minute.
 GIVEN_UP_FOR = timedelta(days=1)
 
@@ -21,20 +23,22 @@ def write_keys(policy: RenewalPolicy, *, good_since: datetime) -> QuerySet[Chann
     """Return the current write keys under `policy` that are good since then or longer, and not being renewed."""
     renewals = Renewal.objects.filter(channel=OuterRef("channel"))
     keys = ChannelKey.objects.current().writing().filter(valid_from__lte=good_since)
-    return keys.filter(governed_by(policy, DEVICE), ~Exists(renewals.open())).select_related("channel__account")
+    keys = keys.filter(governed_by(policy, DEVICE), ~Exists(renewals.open()))
+    return keys.select_related("channel__account").defer(*SECRETS)
 
 
 def registration_keys(policy: RenewalPolicy, *, good_since: datetime) -> QuerySet[RegistrationKey]:
     """Return the registration keys under `policy` that were made by then and let new devices in."""
     keys = RegistrationKey.objects.good().filter(successor__isnull=True, created_at__lte=good_since)
-    return keys.filter(governed_by(policy, "organization")).select_related("organization")
+    keys = keys.filter(governed_by(policy, "organization")).select_related("organization")
+    return keys.defer("secret", "envelope_key_base64")
 
 
 def read_keys(policy: RenewalPolicy, *, good_since: datetime) -> QuerySet[ChannelKey]:
     """Return the current read keys under `policy` that are good since then or longer."""
     keys = ChannelKey.objects.current().reading().filter(valid_from__lte=good_since)
     keys = keys.exclude(origin=ChannelKey.Origin.FOR_PROGRAM)  # nobody would tell the program
-    return keys.filter(governed_by(policy, DEVICE)).select_related("channel__account", "holder")
+    return keys.filter(governed_by(policy, DEVICE)).select_related("channel__account", "holder").defer(*SECRETS)
 
 
 def write_key_due_at(policy: RenewalPolicy, key: ChannelKey) -> datetime | None:

@@ -1,6 +1,6 @@
 """Mail about renewals: to managers before and after, to people about their own read keys. Never with a key in it.
 
-What was mailed is marked in the transaction that puts the mail into the queue, so that two runs never mail it twice.
+What was mailed is marked in the transaction that mails it, so that two runs never mail it twice.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from channels.models import ChannelKey, Renewal, RenewalPolicy
 from channels.renewal_policy import SPREAD, governed_by
 from devices import renewal_due
 from devices.models import Device, RegistrationKey, RollOver
-from devices.tasks import send
 from orgs import access
 from orgs.models import Membership, Organization, User
-from orgs.readers import as_read_by
+from orgs.readers import as_read_by, mail_to
 
 DAY = timedelta(days=1)
 REMIND_AGAIN = timedelta(days=7)
@@ -166,7 +165,7 @@ def tell_holders(keys: Sequence[ChannelKey]) -> int:
         }
         with as_read_by(holder):
             subject = ngettext("Your read key is being renewed", "Your read keys are being renewed", len(own))
-            send.enqueue([holder.email], subject, render_to_string("devices/mail/read_key.txt", context))
+            mail_to(holder.email, subject, render_to_string("devices/mail/read_key.txt", context))
     return len(by_person)
 
 
@@ -179,7 +178,7 @@ def _mail(organization: Organization, subject: Promise, template: str, context: 
         # One each: they need not know each other's addresses, and each reads in a language of their own.
         with as_read_by(manager):
             body = render_to_string(f"devices/mail/renewal_{template}.txt", context)
-            send.enqueue([manager.email], str(subject).format(organization=organization.name), body)
+            mail_to(manager.email, str(subject).format(organization=organization.name), body)
     return len(to)
 
 

@@ -14,7 +14,8 @@ from channels import keys_read, renewal_run
 from channels import renewal as write_keys
 from channels.errors import CannotRenew
 from channels.models import RenewalPolicy
-from channels.platforms import PlatformError
+from channels.platforms import NoSuchChannel, PlatformError
+from channels.vault import CannotDecrypt
 from devices import read_rights, renewal_due, renewal_mail, rollover, rollover_run
 from devices import renewal as registration_keys
 from devices.models import Device
@@ -64,7 +65,8 @@ def _start_due(policy: RenewalPolicy, now: datetime, done: Done) -> None:
             if key.channel.account.on_platform.can_rotate_write_keys:
                 write_keys.start(key.channel, by=None, overlap=policy.overlap)
             elif policy.instead == RenewalPolicy.Instead.REPLACE:
-                device = Device.objects.select_related("organization", "channel__account").get(channel=key.channel)
+                devices = Device.objects.select_related("organization", "channel__account")
+                device = devices.defer("channel__account__key").get(channel=key.channel)
                 rollover.intend(device, by=None, keep_old=policy.keep_replaced, overlap=policy.overlap)
             else:
                 continue  # people are reminded
@@ -78,11 +80,15 @@ def _start_due(policy: RenewalPolicy, now: datetime, done: Done) -> None:
             continue
         done.registration_keys_renewed += 1
     renewed = []
+    away: set[int] = set()
     for read_key in renewal_due.due_read_keys(policy, now):
+        account = read_key.channel.account_id
         try:
-            if keys_read.renew_read_key(read_key, overlap=policy.overlap, now=now):
+            if account not in away and keys_read.renew_read_key(read_key, overlap=policy.overlap, now=now):
                 renewed.append(read_key)
-        except PlatformError:
-            break  # away; the next run tries again
+        except NoSuchChannel:
+            continue  # the comparison with the platform reports it
+        except (PlatformError, CannotDecrypt):
+            away.add(account)  # the next run tries again
     done.read_keys_renewed += len(renewed)
     done.mails += renewal_mail.tell_holders(renewed)

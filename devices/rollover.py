@@ -26,8 +26,10 @@ from channels.platforms import (
     PlatformError,
     RemoteChannel,
 )
-from channels.renewal import DEFAULT_OVERLAP, LEASE_MARGIN, trouble_of
+from channels.renewal import DEFAULT_OVERLAP, LEASE_MARGIN
 from channels.renewal_models import RenewalState
+from channels.troubles import trouble_of
+from channels.vault import CannotDecrypt
 from devices import leaving
 from devices.models import Device, RollOver
 from devices.registration import LABELS
@@ -128,10 +130,10 @@ def _is_missing(channel: Channel) -> bool:
 def _check_limit(account: PlatformAccount) -> None:
     """Refuse before anything has begun, where the platform tells that the account is full. Otherwise trying tells."""
     try:
-        left = account.on_platform.channels_left(account.key)
-    except PlatformError:
+        allowance = account.on_platform.allowances([account.key]).get(account.key)
+    except (PlatformError, CannotDecrypt):
         return  # what is the matter is remembered with the try
-    if left == 0:
+    if allowance is not None and allowance.channels_left == 0:
         raise CannotRenew(
             _(
                 "The account on the channel platform has no channel left for the move. Delete one there that nobody "
@@ -156,13 +158,13 @@ def carry_out(rollover: RollOver) -> bool:
             remote = platform.create_channel(
                 account.key, name=str(rollover.device), marker=rollover.marker, labels=LABELS
             )
-    except PlatformError as error:
+    except (PlatformError, CannotDecrypt) as error:
         _set_back(rollover, account, error)
         return False
     return _move(rollover, account, remote)
 
 
-def _set_back(rollover: RollOver, account: PlatformAccount, error: PlatformError) -> None:
+def _set_back(rollover: RollOver, account: PlatformAccount, error: PlatformError | CannotDecrypt) -> None:
     trouble = trouble_of(error)
     if isinstance(error, BadAccountKey):
         account.record_check(PlatformAccount.State.REFUSED)

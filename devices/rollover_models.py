@@ -8,16 +8,13 @@ the way out when there is no old key any more, because somebody has deleted the 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from typing import Self
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from channels.attempts import Attempt, to_be_tried
+from channels.attempts import Attempt, AttemptQuerySet
 from channels.markers import marker_of
 
 
@@ -39,20 +36,8 @@ ROLLOVER_MOVES: dict[RollOverState, frozenset[RollOverState]] = {
 }
 
 
-class RollOverQuerySet(models.QuerySet["RollOver"]):
+class RollOverQuerySet(AttemptQuerySet["RollOver"]):
     """Roll-overs, narrowed."""
-
-    def open(self) -> Self:
-        """Return those that are not over."""
-        return self.filter(state__in=OPEN)
-
-    def over(self) -> Self:
-        """Return those that are done or given up."""
-        return self.exclude(state__in=OPEN)
-
-    def to_carry_out(self, at: datetime) -> Self:
-        """Return those that wait for their new channel and may be tried now."""
-        return self.filter(to_be_tried(at))
 
     def moved(self) -> Self:
         """Return those whose device has a new channel, and maybe does not know it yet."""
@@ -87,21 +72,8 @@ class RollOver(Attempt):
     keep_old = models.BooleanField(
         _("keep the old channel"), default=True, help_text=_("Its measurements stay on the device's chart.")
     )
-    overlap = models.DurationField(_("transitional period"))
     state = models.CharField(_("state"), max_length=8, choices=RollOverState.choices, default=RollOverState.STARTED)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("started by"),
-        help_text=_("Nobody: the policy."),
-    )
-    started_at = models.DateTimeField(_("started"), default=timezone.now)
     deadline = models.DateTimeField(_("the old channel is left at the latest"), null=True, blank=True)
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    reported_at = models.DateTimeField(_("reported to the managers"), null=True, blank=True)
 
     objects = RollOverQuerySet.as_manager()
 

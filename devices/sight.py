@@ -18,16 +18,19 @@ from orgs import access
 from orgs.audit import AuditEntry
 from orgs.models import Membership, Organization, User
 from orgs.natural import natural_key
+from orgs.paths import Paths
 
 
 @dataclass(frozen=True)
 class Reason:
     """A place by which somebody sees a device.
 
-    `is_known`: whether the viewer may know the place's organization; `is_above`: whether that is above the device's.
+    `name`: what the place's organization is called for the viewer; `is_known`: whether they may know it at all;
+    `is_above`: whether it is above the device's.
     """
 
     place: Membership
+    name: str
     is_known: bool
     is_above: bool
 
@@ -36,9 +39,9 @@ class Reason:
         if not self.is_known:
             return _("manager of an organization above it") if manages else _("member of an organization above it")
         if not self.is_above:
-            return self.place.role
+            return self.place.role_in(self.name)
         words = _("manager of {name}, above it") if manages else _("member of {name}, above it")
-        return words.format(name=self.place.organization.name)
+        return words.format(name=self.name)
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,13 @@ class Seen:
     key: Held | None
 
 
-def who_sees(device: Device, *, viewer: User, page: str | None, a_page: int) -> tuple[Page[User], list[Seer]]:
-    """Return a page of the people who see `device`, which `viewer` manages, by name; in eight queries."""
+def who_sees(
+    device: Device, *, viewer: User, paths: Paths, page: str | None, a_page: int
+) -> tuple[Page[User], list[Seer]]:
+    """Return a page of the people who see `device`, which `viewer` manages, by name; in nine queries.
+
+    `paths` are the viewer's.
+    """
     places = access.people_who_see(device.organization)
     people = User.objects.filter(Exists(places.filter(user=OuterRef("pk")))).order_by(*User.BY_NAME)
     shown = Paginator(people, a_page).get_page(page)
@@ -80,8 +88,8 @@ def who_sees(device: Device, *, viewer: User, page: str | None, a_page: int) -> 
     known = set(access.visible_path(viewer, device.organization).values_list("pk", flat=True))
     reasons = defaultdict(list)
     for place in places.filter(user__in=on_page).order_by("-organization__level"):
-        reason = Reason(place, place.organization_id in known, place.organization_id != device.organization_id)
-        reasons[place.user_id].append(reason)
+        is_known, is_above = place.organization_id in known, place.organization_id != device.organization_id
+        reasons[place.user_id].append(Reason(place, paths.to(place.organization), is_known, is_above))
     keys = keys_held(on_page, [device])
     managed = access.managed_memberships(viewer).filter(user__in=on_page)
     with_page = set(managed.values_list("user", flat=True))
@@ -102,24 +110,27 @@ def devices_seen_by(person: User, *, viewer: User) -> DeviceQuerySet:
 
 
 def what_is_seen(
-    devices: Collection[Device], person: User, places: Iterable[Membership], known: set[int]
+    devices: Collection[Device], person: User, places: Iterable[Membership], known: set[int], paths: Paths
 ) -> list[Seen]:
     """Return why `person` sees each of `devices`, by which of these `places`, and with which key; in three queries.
 
-    `known` are the organizations that the viewer may know.
+    `known` are the organizations that the viewer may know, and `paths` the viewer's.
     """
     current = [place for place in places if place.is_current]
     keys = keys_held([person], devices)
     return [
-        Seen(device, list(_reasons(device.organization, current, known)), keys.get((person.pk, device.pk)))
+        Seen(device, list(_reasons(device.organization, current, known, paths)), keys.get((person.pk, device.pk)))
         for device in devices
     ]
 
 
-def _reasons(organization: Organization, places: Iterable[Membership], known: set[int]) -> Iterable[Reason]:
+def _reasons(
+    organization: Organization, places: Iterable[Membership], known: set[int], paths: Paths
+) -> Iterable[Reason]:
     for place in places:
         if place.organization.contains(organization):
-            yield Reason(place, place.organization_id in known, place.organization_id != organization.pk)
+            is_known, is_above = place.organization_id in known, place.organization_id != organization.pk
+            yield Reason(place, paths.to(place.organization), is_known, is_above)
 
 
 def keys_held(people: Collection[User], devices: Collection[Device]) -> dict[tuple[int, int], Held]:

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from smtplib import SMTPException
 
-from django.core.mail import EmailMessage
 from django.utils import timezone
 from django_tasks import task
 
 from channels.platforms import NoSuchChannel, PlatformError
+from devices.keys_below import make_some_missing_keys
 from devices.models import Device
-from orgs.readers import one_line
+from orgs import access
+from orgs.models import User
 
 AGAIN = (timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 TRIES = 30
 """After about a week it is given up."""
-
-
-@task()
-def send(to: list[str], subject: str, body: str, attempt: int = 0) -> bool:
-    """Send a mail; try again later if the mail server does not take it now, for about a week."""
-    try:
-        EmailMessage(one_line(subject), body, to=to).send()
-    except (SMTPException, OSError):
-        if attempt < TRIES:
-            wait = AGAIN[min(attempt, len(AGAIN) - 1)]
-            send.using(run_after=timezone.now() + wait).enqueue(to, subject, body, attempt + 1)
-        return False
-    return True
 
 
 @task()
@@ -48,3 +35,19 @@ def rename_channel(device: int, attempt: int = 0) -> bool:
             rename_channel.using(run_after=timezone.now() + wait).enqueue(device, attempt + 1)
         return False
     return True
+
+
+@task()
+def make_registration_keys(organization: int, person: int, address: str | None) -> int:
+    """Make a registration key for each of the lowest organizations below one that has none, as long as `person` may.
+
+    Some at a time, so that others have their turn. Return how many are still without one.
+    """
+    by = User.objects.filter(pk=person).first()
+    place = access.managed_organizations(by).filter(pk=organization).first() if by else None
+    if by is None or place is None:
+        return 0
+    left = make_some_missing_keys(place, by=by, address=address)
+    if left:
+        make_registration_keys.enqueue(organization, person, address)
+    return left

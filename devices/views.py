@@ -10,23 +10,27 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
 from channels.platforms import NoSuchChannel, PlatformError
 from channels.reading_keys import read_key_for
+from devices import live
 from devices.attention import matters_for
+from devices.door_discretion import without_what_is_elsewhere
 from devices.feeds import FeedQuery, as_json
 from devices.finding import find
 from devices.forms import MoveManyForm
 from devices.latest import FIELD, feed_of
 from devices.models import Device, FormerDevice
-from devices.readings import UNIT, as_people_read_it, readings_of
+from devices.readings import UNIT, as_people_read_them, readings_of
 from devices.snippets import snippets_for
 from orgs import access
 from orgs.http import PersonRequest, below_my_devices, breadcrumbs, note
+from orgs.models import Organization
+from orgs.paths import Paths
 
 CARDS_A_PAGE = 12
 ROWS_A_PAGE = 50
@@ -36,6 +40,16 @@ COLUMNS = (
     ("value", gettext_lazy("Last value")),
     ("measured", gettext_lazy("Measured")),
 )
+ORDERS = (
+    ("", gettext_lazy("By organization")),
+    ("name", gettext_lazy("Name, A to Z")),
+    ("-name", gettext_lazy("Name, Z to A")),
+    ("-value", gettext_lazy("The warmest first")),
+    ("value", gettext_lazy("The coldest first")),
+    ("-measured", gettext_lazy("Measured last first")),
+    ("measured", gettext_lazy("Silent for longest first")),
+)
+"""The same to choose from, where a screen is too narrow for headings."""
 VALUES_SHOWN = 20
 GRAPH = {"results": "60", "dynamic": "true"}
 FRAMED = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
@@ -52,24 +66,44 @@ def mine(request: PersonRequest) -> HttpResponse:
     now = timezone.now()
     if request.GET.get("state") == "pending":
         return redirect("pending_devices")
-    managed = access.managed_organizations(request.user).order_by("tree_id", "lft").first()
+    managed = _first_managed(request)
     found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=now, is_manager=managed is not None)
     starts = found.page.number == 1 and not found.is_narrowed
-    context = {
+    context = _where_there_are_none(request, managed) | {
         "found": found,
-        "matters": matters_for(request.user, now) if managed and starts else [],
-        "managed": managed,
-        "belongs_somewhere": access.visible_organizations(request.user).exists(),
-        "suspended": access.suspended_customers_of(request.user),
+        "shown": live.shown(found.readings, found.page),
+        "places": len({reading.device.organization_id for reading in found.readings}),
+        "matters": matters_for(request.user, now, Paths.of(request)) if managed and starts else [],
+        "unanswered": access.managed_invitations(request.user).open(now).count() if managed and starts else 0,
     }
     return render(request, "devices/mine.html", context)
 
 
+def _first_managed(request: PersonRequest) -> Organization | None:
+    return access.managed_organizations(request.user).order_by("tree_id", "lft").first()
+
+
+def _where_there_are_none(request: PersonRequest, managed: Organization | None) -> dict[str, Any]:
+    """What to do next for somebody who sees no device depends on this."""
+    belongs_somewhere = access.visible_organizations(request.user).exists()
+    return {
+        "managed": managed,
+        "belongs_somewhere": belongs_somewhere,
+        "ended": None if belongs_somewhere else access.last_place_that_ended(request.user),
+        "suspended": access.suspended_customers_of(request.user),
+    }
+
+
 @require_safe
 def mine_live(request: PersonRequest) -> HttpResponse:
-    """The values and states on one page of My devices, to be put into the page that stands."""
+    """What is other than one page of My devices shows, to be put into the page that stands."""
     found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=timezone.now())
-    return render(request, "devices/_readings.html", {"readings": found.readings})
+    changes = live.changes(request.GET, found.readings, found.page)
+    context: dict[str, Any] = {"found": found, "changes": changes}
+    context["left"] = changes.left(Device.objects.visible_to(request.user))
+    if changes.came_or_went and (changes.was_empty or not found.readings):
+        context |= _where_there_are_none(request, _first_managed(request)) | {"redraws_all": True}
+    return render(request, "devices/_mine_live.html", context)
 
 
 @require_safe
@@ -80,7 +114,13 @@ def device_list(request: PersonRequest) -> HttpResponse:
     managed = set(access.managed_organizations(request.user).values_list("pk", flat=True))
     found = find(request.user, request.GET, a_page=ROWS_A_PAGE, now=timezone.now(), is_manager=bool(managed))
     path = below_my_devices(_("As a list"))
-    context = {"found": found, "managed": managed, "columns": _columns(request, found.order), "breadcrumbs": path}
+    context = {
+        "found": found,
+        "managed": managed,
+        "columns": _columns(request, found.order),
+        "orders": ORDERS,
+        "breadcrumbs": path,
+    }
     if managed:
         context["move_form"] = MoveManyForm(user=request.user)
     return render(request, "devices/list.html", context)
@@ -136,13 +176,8 @@ def _about(request: PersonRequest, device: Device) -> dict[str, Any]:
 
 
 def _former(request: PersonRequest, device: Device) -> list[FormerDevice]:
-    """What was here before, as far as a manager may know of the places: of a part alone, not what else there is."""
     former = list(FormerDevice.objects.known_to(device))
-    if former:
-        known = dict(access.visible_organizations(request.user).values_list("pk", "name"))
-        for one in former:
-            if device.customer_id not in known and one.organization_name not in known.values():
-                one.name, one.organization_name = "", pgettext("a device was in …", "another organization")
+    without_what_is_elsewhere(former, reader=request.user)
     return former
 
 
@@ -206,9 +241,10 @@ def values(request: PersonRequest, pk: int) -> HttpResponse:
         except PlatformError:
             context["out_of_reach"] = True
         else:
+            entries = list(reversed(found.entries))
+            read = as_people_read_them([entry.values.get(FIELD, "") for entry in entries])
             context["rows"] = [
-                {"at": entry.created_at, "value": as_people_read_it(entry.values.get(FIELD, ""))}
-                for entry in reversed(found.entries)
+                {"at": entry.created_at, "value": value} for entry, value in zip(entries, read, strict=True)
             ]
     framed = "framed" in request.GET
     if not framed:

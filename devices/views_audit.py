@@ -64,7 +64,8 @@ def history(request: PersonRequest, pk: int) -> HttpResponse:
 def _shown(request: PersonRequest, organization: Organization) -> dict[str, Any]:
     entries = AuditEntry.objects.at_or_below(organization)
     form = HistoryForm(request.GET, entries=entries)
-    page = Paginator(form.narrow(entries).select_related("actor"), ENTRIES_A_PAGE).get_page(request.GET.get("page"))
+    wanted = form.narrow(entries).select_related("actor", "organization")
+    page = Paginator(wanted, ENTRIES_A_PAGE).get_page(request.GET.get("page"))
     return {
         "organization": organization,
         "form": form,

@@ -23,6 +23,7 @@ from devices.renewal_policies import Policies
 from devices.spans import day_and_time
 from devices.write_key_story import has_moved, lines_of, story_of
 from orgs import audit
+from orgs.discretion import nameable
 from orgs.http import PersonRequest, breadcrumbs, posted
 
 KEYS_A_PAGE = 10
@@ -64,7 +65,11 @@ def _write_keys(request: PersonRequest, device: Device, channel: Channel) -> dic
     good = [key for key in (page if page.number == 1 else all_keys.order_by("-version")[:KEYS_A_PAGE]) if is_good(key)]
     return {
         "page": page,
-        "lines": lines_of(page, {one.old_key_id: one for one in reversed(of_these)}),
+        "lines": lines_of(
+            page,
+            {one.old_key_id: one for one in reversed(of_these)},
+            nameable([key.created_by for key in page], reader=request.user, customer=device.customer_id),
+        ),
         "story": story_of(device, good, newest, device.rollovers.open().first(), policies, now),
         "policy": policies.at(device.organization),
         "can_rotate": channel.account.on_platform.can_rotate_write_keys,

@@ -9,6 +9,7 @@ from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from channels import findings, renewal, sync
@@ -19,6 +20,7 @@ from channels.vault import CannotDecrypt
 from devices.noticed import findings_at, findings_managed_by, noticed
 from devices.read_rights import note_known_keys
 from orgs import access, audit
+from orgs.discretion import nameable
 from orgs.http import PersonRequest, breadcrumbs, note
 from orgs.models import Organization
 
@@ -44,11 +46,14 @@ def findings_of(request: PersonRequest, pk: int) -> HttpResponse:
     page = Paginator(found.order_by(F("settled_at").desc(nulls_first=True), "-found_at", "-pk"), A_PAGE).get_page(
         request.GET.get("page")
     )
+    account = PlatformAccount.objects.filter(organization__tree_id=organization.tree_id).defer("key").first()
+    settled_by = [finding.settled_by for finding in page]
     context = {
         "organization": organization,
         "page": page,
         "noticed": [noticed(finding) for finding in page],
-        "account": PlatformAccount.objects.filter(organization__tree_id=organization.tree_id).defer("key").first(),
+        "account": account,
+        "nameable": nameable(settled_by, reader=request.user, customer=account.organization_id) if account else (),
         "breadcrumbs": breadcrumbs(request.user, organization, _("What was noticed")),
     }
     return render(request, "devices/findings.html", context)
@@ -60,14 +65,27 @@ def look(request: PersonRequest, pk: int) -> HttpResponse:
     organization = _managed(request, pk)
     account = PlatformAccount.objects.filter(organization__tree_id=organization.tree_id).first()
     if request.method == "POST" and account is not None:
+        # The account is the customer's: who manages a part of it is told of that part.
+        is_all_theirs = access.managed_organizations(request.user).filter(pk=account.organization_id).exists()
         try:
             done = sync.sync(account, by=request.user, address=audit.address_of(request))
         except (PlatformError, CannotDecrypt) as refusal:
             messages.error(request, _why_not(refusal))
         else:
             note_known_keys(organization)
-            messages.success(request, done.sentence)
+            messages.success(request, done.sentence if is_all_theirs else _left_to_look_at(organization))
     return redirect("findings", pk)
+
+
+def _left_to_look_at(organization: Organization) -> str:
+    count = findings_at(organization).open().count()
+    if not count:
+        return _("Compared with the platform: nothing here needs you.")
+    return ngettext(
+        "Compared with the platform: {count} thing here to look at.",
+        "Compared with the platform: {count} things here to look at.",
+        count,
+    ).format(count=count)
 
 
 def _why_not(refusal: Exception) -> str:

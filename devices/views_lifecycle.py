@@ -11,13 +11,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from devices import blocking, ending
 from devices.forms_lifecycle import DeleteDeviceForm, ManyForm, ReplaceDeviceForm
 from devices.models import Device
 from orgs.audit import address_of
-from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, posted
+from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, button_on, posted
 
 
 def _managed(request: PersonRequest, pk: int) -> Device:
@@ -41,7 +41,7 @@ def block(request: PersonRequest, pk: int) -> HttpResponse:
     return _ask_to_block(request, [device], cancel_url=device.get_absolute_url(), breadcrumbs=path)
 
 
-@require_POST
+@button_on("device")
 def unblock(request: PersonRequest, pk: int) -> HttpResponse:
     """Let a device in again."""
     device = _managed(request, pk)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
@@ -13,7 +15,11 @@ from django.views.decorators.http import require_http_methods
 
 from devices.forms import EditDeviceForm, MoveDeviceForm, MoveManyForm
 from devices.models import Device
-from orgs.http import PersonRequest, breadcrumbs, note, posted
+from orgs import access
+from orgs.alone import alone_with
+from orgs.http import PersonRequest, breadcrumbs, button_on, note, posted
+from orgs.models import Organization
+from orgs.undo import offer_undo, undone
 
 
 def _managed(request: PersonRequest, pk: int) -> Device:
@@ -23,52 +29,128 @@ def _managed(request: PersonRequest, pk: int) -> Device:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: PersonRequest, pk: int) -> HttpResponse:
     """Call a device something else, and describe it."""
-    device = _managed(request, pk)
-    form = EditDeviceForm(posted(request), device=device)
-    if form.is_valid():
-        with transaction.atomic():
+    with alone_with(request, lambda: _managed(request, pk)) as device:
+        form = EditDeviceForm(posted(request), device=device)
+        if form.is_valid():
             before, is_renamed = str(device), form.values["name"] != device.name
             device.describe(**form.values)
             action = "device.renamed" if is_renamed else "device.described"
             note(request, action, about=device, organization=device.organization, before=before)
-        said = _("The device is now called “{name}”.") if is_renamed else _("What you wrote about “{name}” is saved.")
-        messages.success(request, said.format(name=device))
-        return redirect(device)
+            said = (
+                _("The device is now called “{name}”.") if is_renamed else _("What you wrote about “{name}” is saved.")
+            )
+            messages.success(request, said.format(name=device))
+            return redirect(device)
     path = breadcrumbs(request.user, device.organization, device, _("Rename"))
     return render(request, "devices/edit.html", {"form": form, "device": device, "breadcrumbs": path})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: PersonRequest, pk: int) -> HttpResponse:
+    """Put a device into another organization."""
+    with alone_with(request, lambda: _managed(request, pk)) as device:
+        form = MoveDeviceForm(posted(request), device=device, user=request.user)
+        if form.is_valid() and form.cleaned_data["organization"] == device.organization:
+            said = _("“{device}” is in {organization} already.")
+            messages.info(request, said.format(device=device, organization=device.organization))
+            return redirect(device)
+        if form.is_valid():
+            moved = [_move(request, device, form.cleaned_data["organization"])]
+            said = _(
+                "“{device}” is now in {organization}. Those who do not see it there have lost their read keys to it."
+            ).format(device=device, organization=device.organization)
+            offer_undo(request, said, address=reverse("devices_move_back"), moved=moved, to=device.organization_id)
+            return redirect(device)
+    path = breadcrumbs(request.user, device.organization, device, _("Move"))
+    return render(request, "devices/move.html", {"form": form, "device": device, "breadcrumbs": path})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def move_many(request: PersonRequest) -> HttpResponse:
     """Put several devices into another organization; the list that they were chosen in has the form."""
     form = MoveManyForm(posted(request), user=request.user)
+    back = request.POST.get("next", "")
     if form.is_valid():
-        moved, place = form.cleaned_data["devices"], form.cleaned_data["organization"]
+        place, seen = form.cleaned_data["organization"], form.cleaned_data["places"]
+        chosen = [device for device in form.cleaned_data["devices"] if device.organization_id != place.pk]
         with transaction.atomic():
-            for device in moved:
-                before = device.organization.name
-                device.move(place)
-                note(request, "device.moved", about=device, organization=place, before=before)
-        said = ngettext("{count} device is now in {place}.", "{count} devices are now in {place}.", len(moved))
-        messages.success(request, said.format(count=len(moved), place=place.name))
+            _lock([device.pk for device in chosen])
+            still = (_as_seen(request, device, seen.get(device.pk, device.organization_id)) for device in chosen)
+            moved = [_move(request, device, place) for device in still if device is not None]
+        if moved:
+            said = ngettext("{count} device is now in {place}.", "{count} devices are now in {place}.", len(moved))
+            said = said.format(count=len(moved), place=place.name)
+            offer_undo(request, said, address=reverse("devices_move_back"), moved=moved, to=place.pk, back=back)
+        elif not chosen:
+            messages.info(request, _("What you chose is in {place} already.").format(place=place.name))
     for errors in form.errors.values():
         messages.error(request, " ".join(map(str, errors)))
-    back = request.POST.get("next", "")
-    return redirect(back if back.startswith(reverse("device_list")) else "device_list")
+    return _to_list(back)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def move(request: PersonRequest, pk: int) -> HttpResponse:
-    """Put a device into another organization."""
-    device = _managed(request, pk)
-    form = MoveDeviceForm(posted(request), device=device, user=request.user)
-    if form.is_valid():
-        with transaction.atomic():
-            before = device.organization.name
-            device.move(form.cleaned_data["organization"])
-            note(request, "device.moved", about=device, organization=device.organization, before=before)
-        said = _("“{device}” is now in {organization}. Those who do not see it there have lost their read keys to it.")
-        messages.success(request, said.format(device=device, organization=device.organization))
-        return redirect(device)
-    path = breadcrumbs(request.user, device.organization, device, _("Move"))
-    return render(request, "devices/move.html", {"form": form, "device": device, "breadcrumbs": path})
+@button_on("device_list")
+def move_back(request: PersonRequest) -> HttpResponse:
+    """Undo `move` and `move_many`, but for devices that somebody has moved once more since."""
+    what = undone(request)
+    if what is None:
+        messages.error(request, _("This can no longer be undone. Move them instead."))
+        return redirect("device_list")
+    home = dict(what["moved"])
+    places = {place.pk: place for place in access.managed_organizations(request.user).filter(pk__in=home.values())}
+    with transaction.atomic():
+        _lock(home)
+        devices = Device.objects.managed_by(request.user).filter(pk__in=home, organization=what["to"])
+        found = [device for device in devices.select_related("organization") if home[device.pk] in places]
+        for device in found:
+            _move(request, device, places[home[device.pk]])
+    if found:
+        said = ngettext(
+            "{count} device is where it was before. Read keys that ended stay ended: new ones are made when asked for.",
+            "{count} devices are where they were before. Read keys that ended stay ended: new ones are made when asked "
+            "for.",
+            len(found),
+        )
+        messages.success(request, said.format(count=len(found)))
+    if others := len(home) - len(found):
+        said = ngettext(
+            "{count} device stays where it is: it has been moved once more since, or its old place is not yours to "
+            "manage.",
+            "{count} devices stay where they are: they have been moved once more since, or their old places are not "
+            "yours to manage.",
+            others,
+        )
+        messages.error(request, said.format(count=others))
+    return redirect(found[0]) if found and "back" not in what else _to_list(what.get("back", ""))
+
+
+def _move(request: PersonRequest, device: Device, place: Organization) -> tuple[int, int]:
+    """Move a device that is locked; return which it was, and where it has been."""
+    before = device.organization
+    device.move(place)
+    note(request, "device.moved", about=device, organization=place, before=before.name)
+    return device.pk, before.pk
+
+
+def _lock(devices: Iterable[int]) -> None:
+    """Lock the devices of these primary keys, all before the first is moved: of two lists that overlap one waits.
+
+    Whoever moved some first would hold read keys that another one ends, who holds a device that is to come next.
+    """
+    locked = Device.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(devices))
+    list(locked.order_by("pk").values_list("pk"))
+
+
+def _as_seen(request: PersonRequest, device: Device, place: int) -> Device | None:
+    """Return a device that is locked as it is now; if it is not in the place that the person saw it in, say so.
+
+    The place is what was sent, so it is asked anew whether they manage what is there.
+    """
+    found = Device.objects.managed_by(request.user).filter(pk=device.pk, organization=place)
+    now = found.select_related("organization").first()
+    if now is None:
+        messages.error(request, _("Somebody else has just changed “{device}”. Look again.").format(device=device))
+    return now
+
+
+def _to_list(address: str) -> HttpResponse:
+    return redirect(address if address.startswith(reverse("device_list")) else "device_list")

@@ -24,6 +24,7 @@ from devices.renewal_policies import Policies
 from orgs import access, audit
 from orgs.http import PersonRequest, breadcrumbs, posted
 from orgs.models import Organization
+from orgs.paths import Paths
 
 EVENTS_A_PAGE = 25
 DEVICES_A_PAGE = 50
@@ -40,7 +41,7 @@ def keys(request: PersonRequest, pk: int) -> HttpResponse:
     organization = managed_organization(request, pk)
     policies = Policies.of_customer(organization)
     policy = policies.at(organization)
-    found = outlook(organization, policies, timezone.now())
+    found = outlook(organization, policies, Paths.of(request), timezone.now())
     context = {
         "organization": organization,
         "outlook": found,

@@ -1,50 +1,44 @@
-"""The pages of organizations: the tree, one of them with all that is in it, moving and deleting."""
+"""The pages of organizations: the tree, and one of them with all that is in it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db import IntegrityError, transaction
+from django.core.paginator import Page, Paginator
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from channels.models import RenewalPolicy
-from devices.delete_organization import delete_organization
-from devices.forms import DeleteOrganizationForm
+from devices import live
 from devices.from_above import rules_for
-from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationKey
-from devices.moving import change_by_moving, move_organization
+from devices.models import Device, RegistrationKey
 from devices.organizations import tree_below, trees_of
-from devices.readings import readings_of
-from orgs import access, tree
-from orgs.errors import CannotMove, ChangedMeanwhile, NotEmpty
-from orgs.forms import MoveOrganizationForm
-from orgs.http import PersonRequest, breadcrumbs, note, posted
-from orgs.models import Invitation, Membership, Organization, User
-from orgs.undo import offer_undo, undone
+from devices.readings import Readings, readings_of
+from orgs import access
+from orgs.http import PersonRequest, breadcrumbs
+from orgs.models import Membership, Organization
 
 DEVICES_A_PAGE = 25
 PEOPLE_SHOWN = 50
-NAMED = 5
 DRAWN_BELOW = 100
-
-
-def _managed(request: PersonRequest, pk: int) -> Organization:
-    return get_object_or_404(access.managed_organizations(request.user).select_related("parent"), pk=pk)
+FITS_A_SCREEN = 12
+"""A tree of so many organizations is looked at; in a larger one somebody looks for something."""
+LONGEST_SEARCH = 100
 
 
 @require_safe
 def organizations(request: PersonRequest) -> HttpResponse:
-    """All that I belong to, as a tree."""
+    """All that I belong to, as a tree, or what of it has the words that somebody looks for in its name."""
     trees = trees_of(request.user)
-    context = {"trees": trees, "manages": any(branch.manages_something for branch in trees)}
+    q = request.GET.get("q", "").strip()[:LONGEST_SEARCH]
+    context = {
+        "manages": any(branch.manages_something for branch in trees),
+        "is_large": sum(1 + branch.organizations_below for branch in trees) > FITS_A_SCREEN,
+        "belongs_somewhere": bool(trees),
+        "q": q,
+        "trees": [branch for branch in trees if branch.look_for(q)] if q else trees,
+    }
     return render(request, "devices/organizations.html", context)
 
 
@@ -52,19 +46,17 @@ def organizations(request: PersonRequest) -> HttpResponse:
 def organization(request: PersonRequest, pk: int) -> HttpResponse:
     """One organization: its devices and what is below it; for managers also people, invitations and keys."""
     shown = get_object_or_404(access.visible_organizations(request.user), pk=pk)
-    devices = Device.objects.at_or_below(shown).select_related("organization", "channel__account")
-    page = Paginator(devices.order_by("organization__lft", *Device.BY_NAME), DEVICES_A_PAGE).get_page(
-        request.GET.get("page")
-    )
-    readings = readings_of(list(page), timezone.now())
+    page, readings = _devices_of(request, shown)
     branch = tree_below(request.user, shown)
     own = access.own_memberships(request.user)
     context: dict[str, Any] = {
         "organization": shown,
         "branch": branch,
-        "draws_below": 0 < branch.organizations_below <= DRAWN_BELOW,
+        "drawn_below": branch.upper_levels(most=DRAWN_BELOW),
+        "draws_all": branch.organizations_below <= DRAWN_BELOW,
         "page": page,
         "readings": readings.all,
+        "shown": live.shown(readings.all, page),
         "out_of_reach": readings.out_of_reach,
         "own_place": own.filter(organization=shown).select_related("created_by").first(),
         "breadcrumbs": breadcrumbs(request.user, shown),
@@ -72,6 +64,31 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
     if branch.is_managed:
         context |= _for_managers(request, shown)
     return render(request, "devices/organization.html", context)
+
+
+def _devices_of(request: PersonRequest, organization: Organization) -> tuple[Page[Any], Readings]:
+    devices = Device.objects.at_or_below(organization).select_related("organization", "channel__account")
+    page: Page[Any] = Paginator(devices.order_by("organization__lft", *Device.BY_NAME), DEVICES_A_PAGE).get_page(
+        request.GET.get("page")
+    )
+    return page, readings_of(list(page), timezone.now())
+
+
+@require_safe
+def organization_live(request: PersonRequest, pk: int) -> HttpResponse:
+    """What is other among the devices of an organization than its page shows, to be put into the page that stands."""
+    shown = get_object_or_404(access.visible_organizations(request.user), pk=pk)
+    page, readings = _devices_of(request, shown)
+    changes = live.changes(request.GET, list(readings.all), page)
+    context = {
+        "organization": shown,
+        "changes": changes,
+        "left": changes.left(Device.objects.at_or_below(shown)),
+        "page": page,
+        "readings": readings.all,
+        "is_managed": access.may_manage(request.user, shown),
+    }
+    return render(request, "devices/_organization_live.html", context)
 
 
 def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]:
@@ -85,194 +102,9 @@ def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]
         # Somebody who manages a part of a customer alone learns who else sees it, but not what is above.
         "people_above": [(place, place.organization_id in known) for place in above],
         "rules": rules_for(shown, known),
-        "invitations": Invitation.objects.pending().filter(organization=shown).order_by("created_at"),
+        "invitations": access.managed_invitations(request.user)
+        .pending()
+        .filter(organization=shown)
+        .order_by("created_at"),
         "keys": RegistrationKey.objects.filter(organization=shown).order_by("revoked_at", "-created_at"),
     }
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def move(request: PersonRequest, pk: int) -> HttpResponse:
-    """Put an organization with all that is in it into another one."""
-    moved = _managed(request, pk)
-    if moved.is_customer:
-        messages.error(request, _("The customer itself cannot be moved."))
-        return redirect(moved)
-    form = MoveOrganizationForm(posted(request), organization=moved, user=request.user)
-    dropped_on = form.dropped_on(request.GET.get("to", ""))
-    if form.is_valid():
-        target, before = form.cleaned_data["parent"], moved.parent
-        try:
-            with transaction.atomic():
-                tree.lock_tree_of(moved)
-                moved.require_unchanged()
-                move_organization(moved, below=target)
-                note(request, "organization.moved", about=moved, organization=moved, to=target.name)
-        except (CannotMove, ChangedMeanwhile) as error:
-            form.add_error(None if dropped_on else "parent", str(error))
-        except IntegrityError:
-            said = _("There is an organization called “{name}” in {target} already. Rename one of them first.")
-            form.add_error(None if dropped_on else "parent", said.format(name=moved.name, target=target.name))
-        else:
-            _say_moved(request, moved, target, before)
-            return redirect(moved)
-    context = {"form": form, "organization": moved, "breadcrumbs": breadcrumbs(request.user, moved, _("Move"))}
-    if dropped_on:
-        context |= {"target": dropped_on, "consequences": _of_moving(moved, dropped_on)}
-    return render(request, "devices/move_organization.html", context)
-
-
-def _say_moved(request: PersonRequest, moved: Organization, target: Organization, before: Organization | None) -> None:
-    said = _("“{name}” is now in {target}.").format(name=moved.name, target=target.name)
-    if before is not None and access.may_manage(request.user, before):
-        address = reverse("organization_move_back", args=[moved.pk])
-        offer_undo(request, said, address=address, back_to=before.pk, out_of=target.pk)
-    else:
-        messages.success(request, said)
-
-
-@require_POST
-def move_back(request: PersonRequest, pk: int) -> HttpResponse:
-    """Undo `move`, unless somebody has moved it once more since."""
-    moved, what = _managed(request, pk), undone(request)
-    managed = access.managed_organizations(request.user)
-    target = managed.filter(pk=what["back_to"]).first() if what and what["out_of"] == moved.parent_id else None
-    if target is None:
-        messages.error(request, _("This can no longer be undone. Move it instead."))
-        return redirect(moved)
-    try:
-        with transaction.atomic():
-            tree.lock_tree_of(moved)
-            moved.require_unchanged()
-            move_organization(moved, below=target)
-            note(request, "organization.moved", about=moved, organization=moved, to=target.name)
-    except (CannotMove, ChangedMeanwhile) as error:
-        messages.error(request, str(error))
-    except IntegrityError:
-        said = _("There is an organization called “{name}” in {target} already. Rename one of them first.")
-        messages.error(request, said.format(name=moved.name, target=target.name))
-    else:
-        said = _("“{name}” is in {target} again. Read keys that ended stay ended: new ones are made when asked for.")
-        messages.success(request, said.format(name=moved.name, target=target.name))
-    return redirect(moved)
-
-
-def _of_moving(moved: Organization, target: Organization) -> list[str]:
-    change = change_by_moving(moved, below=target)
-    told = [
-        _("Everything in “{name}” moves along: organizations, people, devices and registration keys.").format(
-            name=moved.name
-        )
-    ]
-    if change.gain:
-        said = ngettext("{names} will see its devices.", "{names} will see its devices.", len(change.gain))
-        told.append(said.format(names=_names(change.gain)))
-    if change.lose:
-        said = ngettext(
-            "{names} will no longer see its devices, and loses the read keys to them at once.",
-            "{names} will no longer see its devices, and lose the read keys to them at once.",
-            len(change.lose),
-        )
-        told.append(said.format(names=_names(change.lose)))
-    return told
-
-
-def _names(people: list[User]) -> str:
-    named = ", ".join(str(person) for person in people[:NAMED])
-    more = len(people) - NAMED
-    if more <= 0:
-        return named
-    return ngettext("{named} and {count} more", "{named} and {count} more", more).format(named=named, count=more)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def delete(request: PersonRequest, pk: int) -> HttpResponse:
-    """Delete an organization, after asking where all that is in it should go."""
-    doomed = _managed(request, pk)
-    if doomed.is_customer:
-        messages.error(request, _("A customer is not deleted as an organization but by closing the account."))
-        return redirect(doomed)
-    holds = _what_it_holds(doomed)
-    form = DeleteOrganizationForm(
-        posted(request),
-        organization=doomed,
-        user=request.user,
-        holds=holds,
-        has_things=any(holds[kind] for kind in ("devices", "newcomers", "registration_keys", "organizations")),
-        has_people=bool(holds["people"]),
-    )
-    if form.is_valid():
-        try:
-            with transaction.atomic():
-                delete_organization(
-                    doomed,
-                    things_to=form.cleaned_data.get("things_to"),
-                    people_to=form.cleaned_data.get("people_to"),
-                )
-                note(request, "organization.deleted", about=doomed, organization=doomed.customer, **holds)
-        except (CannotMove, NotEmpty) as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, _("“{name}” is deleted.").format(name=doomed.name))
-            return redirect("organizations")
-    context = {
-        "form": form,
-        "organization": doomed,
-        "consequences": _consequences(doomed, holds),
-        "breadcrumbs": breadcrumbs(request.user, doomed, _("Delete")),
-    }
-    return render(request, "devices/delete_organization.html", context)
-
-
-def _what_it_holds(organization: Organization) -> dict[str, int]:
-    return {
-        "devices": Device.objects.filter(organization=organization).count(),
-        "newcomers": PendingDevice.objects.filter(organization=organization).count()
-        + ExpectedDevice.objects.filter(organization=organization).count(),
-        "registration_keys": RegistrationKey.objects.filter(organization=organization).count(),
-        "organizations": Organization.objects.filter(parent=organization).count(),
-        "people": organization.memberships.count(),
-        "invitations": Invitation.objects.pending().filter(organization=organization).count(),
-    }
-
-
-def _consequences(organization: Organization, holds: dict[str, int]) -> list[str]:
-    devices = ngettext("{count} device", "{count} devices", holds["devices"])
-    newcomers = ngettext(
-        "{count} device that is expected or at the door",
-        "{count} devices that are expected or at the door",
-        holds["newcomers"],
-    )
-    keys = ngettext("{count} registration key", "{count} registration keys", holds["registration_keys"])
-    below = ngettext("{count} organization below it", "{count} organizations below it", holds["organizations"])
-    people = ngettext("{count} person", "{count} people", holds["people"])
-    invitations = ngettext(
-        "{count} invitation that nobody has answered yet ends.",
-        "{count} invitations that nobody has answered yet end.",
-        holds["invitations"],
-    )
-    in_it = [
-        sentence.format(count=holds[kind])
-        for kind, sentence in {
-            "devices": devices,
-            "newcomers": newcomers,
-            "registration_keys": keys,
-            "organizations": below,
-            "people": people,
-        }.items()
-        if holds[kind]
-    ]
-    told = [_("“{name}” is deleted for good.").format(name=organization.name)]
-    if in_it:
-        told.append(_("It holds {list}: they go where you choose here.").format(list=", ".join(in_it)))
-        told.append(_("Devices keep their channels, their keys and everything that they have measured."))
-        if holds["registration_keys"]:
-            told.append(_("Registration keys stay good: devices that use them land where the keys go."))
-        if holds["people"]:
-            told.append(_("People who go nowhere lose their read keys to these devices at once."))
-    else:
-        told.append(_("Nothing and nobody is in it."))
-    if RenewalPolicy.objects.filter(organization=organization).exists():
-        told.append(_("Its own policy for the renewal of keys ends: that of the new place holds then."))
-    if holds["invitations"]:
-        told.append(invitations.format(count=holds["invitations"]))
-    return told

@@ -14,6 +14,7 @@ from devices.sight import devices_seen_by, outsiders_who_know_a_key, what_is_see
 from orgs import access
 from orgs.http import PersonRequest, breadcrumbs
 from orgs.models import User
+from orgs.paths import Paths
 from orgs.views_people import under_people
 
 PEOPLE_A_PAGE = 50
@@ -25,7 +26,13 @@ def device_people(request: PersonRequest, pk: int) -> HttpResponse:
     """Everybody who sees a device: by which place, until when, and with which key."""
     devices = Device.objects.managed_by(request.user).select_related("organization", "channel__account")
     device = get_object_or_404(devices, pk=pk)
-    page, seers = who_sees(device, viewer=request.user, page=request.GET.get("page"), a_page=PEOPLE_A_PAGE)
+    page, seers = who_sees(
+        device,
+        viewer=request.user,
+        paths=Paths.of(request),
+        page=request.GET.get("page"),
+        a_page=PEOPLE_A_PAGE,
+    )
     context = {
         "device": device,
         "page": page,
@@ -54,7 +61,8 @@ def person(request: PersonRequest, pk: int) -> HttpResponse:
     ).get_page(request.GET.get("page"))
     reasons = list(all_places.order_by("-organization__level"))
     known = access.visible_organizations(request.user).filter(memberships__in=[place.pk for place in reasons])
-    seen = what_is_seen(list(page), somebody, reasons, set(known.values_list("pk", flat=True)))
+    may_know = set(known.values_list("pk", flat=True))
+    seen = what_is_seen(list(page), somebody, reasons, may_know, Paths.of(request))
     context = {
         "person": somebody,
         "places": places,

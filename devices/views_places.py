@@ -12,13 +12,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from devices.places import Loss, change_place, loss_without, move_place, remove_place, restore_place
 from orgs import access
 from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager, OrganizationError
 from orgs.forms_places import EndPlaceForm, MovePlaceForm, PlaceForm
-from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note, posted
+from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, button_on, note, posted
 from orgs.models import Membership, Organization, User
 from orgs.undo import offer_undo, undone
 
@@ -42,7 +42,8 @@ def _back(request: PersonRequest, organization: Organization) -> HttpResponse:
 def edit(request: PersonRequest, pk: int) -> HttpResponse:
     """Make somebody a member or a manager, for good or until a day."""
     membership = _managed(request, pk)
-    form = PlaceForm(posted(request), membership=membership)
+    form = PlaceForm(posted(request), membership=membership, user=request.user)
+    resting = access.invitations_resting_on(membership).count()
     if form.is_valid():
         before = {"before": membership.relation, "until_before": membership.valid_until}
         try:
@@ -56,8 +57,10 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             messages.success(request, _("The place of {who} is changed.").format(who=membership.user))
+            if membership.relation != Membership.Relation.MANAGER:
+                _say_on_hold(request, membership, resting)
             return _back(request, membership.organization)
-    return _page(request, "devices/place_edit.html", membership, form, _("Change"))
+    return _page(request, "devices/place_edit.html", membership, form, _("Change"), resting=resting)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,6 +70,7 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
     form = MovePlaceForm(posted(request), membership=membership, user=request.user)
     if form.is_valid():
         before, target = membership.organization, form.values["organization"]
+        resting = access.invitations_resting_on(membership, but_with=target).count()
         try:
             with transaction.atomic():
                 move_place(membership, to=target)
@@ -78,8 +82,10 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
         else:
             said = _("{who} is now in {place}, and sees what is there and below.")
             messages.success(request, said.format(who=membership.user, place=target.name))
+            _say_on_hold(request, membership, resting)
             return _back(request, target)
-    return _page(request, "devices/place_move.html", membership, form, _("Move"))
+    resting = access.invitations_resting_on(membership).count()
+    return _page(request, "devices/place_move.html", membership, form, _("Move"), resting=resting)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -94,6 +100,7 @@ def remove(request: PersonRequest, pk: int) -> HttpResponse:
             offer_undo(request, said, address=reverse("membership_restore"), **_as_plain(membership))
         else:  # It was their own place, by which they could have undone it.
             messages.success(request, said)
+        _say_on_hold(request, membership, loss.invitations)
         return _back(request, membership.organization)
     consequences = _consequences(membership, loss)
     return _page(request, "devices/place_remove.html", membership, form, _("Remove"), consequences=consequences)
@@ -117,7 +124,7 @@ def leave(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "devices/place_leave.html", context)
 
 
-@require_POST
+@button_on("people")
 def restore(request: PersonRequest) -> HttpResponse:
     """Undo `remove`: the same place, as it was."""
     what = undone(request)
@@ -199,6 +206,17 @@ def _said(membership: Membership, loss: Loss) -> str:
     ).format(count=loss.read_keys, **names)
 
 
+def _say_on_hold(request: PersonRequest, membership: Membership, invitations: int) -> None:
+    if not invitations:
+        return
+    said = ngettext(
+        "{count} invitation that {who} has sent is on hold: send it again, or withdraw it.",
+        "{count} invitations that {who} has sent are on hold: send them again, or withdraw them.",
+        invitations,
+    )
+    messages.warning(request, said.format(count=invitations, who=membership.user))
+
+
 def _consequences(membership: Membership, loss: Loss) -> list[str]:
     names = {"who": str(membership.user), "place": membership.organization.name}
     told = []
@@ -227,6 +245,13 @@ def _consequences(membership: Membership, loss: Loss) -> list[str]:
             loss.known_keys,
         )
         told.append(said.format(count=loss.known_keys, **names))
+    if loss.invitations:
+        said = ngettext(
+            "{count} invitation that {who} has sent is on hold until another manager sends it again.",
+            "{count} invitations that {who} has sent are on hold until another manager sends them again.",
+            loss.invitations,
+        )
+        told.append(said.format(count=loss.invitations, **names))
     told.append(_("The account of {who} stays, and other places with it. Nobody is sent a mail.").format(**names))
     return told
 
@@ -247,5 +272,12 @@ def _own_consequences(membership: Membership, loss: Loss) -> list[str]:
             loss.read_keys,
         )
         told.append(said.format(count=loss.read_keys))
+    if loss.invitations:
+        said = ngettext(
+            "{count} invitation that you have sent is on hold until another manager sends it again.",
+            "{count} invitations that you have sent are on hold until another manager sends them again.",
+            loss.invitations,
+        )
+        told.append(said.format(count=loss.invitations))
     told.append(_("Your account stays. To come back you need a new invitation."))
     return told

@@ -10,9 +10,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
-from channels.models import Renewal, RenewalPolicy
+from channels.models import PlatformAccount, Renewal, RenewalPolicy
 from devices.forms_policy import RenewalPolicyForm
 from devices.organization_keys import outlook
 from devices.policy_words import example, in_words
@@ -21,8 +21,9 @@ from devices.renewal_policies import Policies
 from devices.renewal_policy_changes import pause, remove_policy, save_policy
 from devices.views_organization_keys import managed_organization
 from orgs import access, audit
-from orgs.http import PersonRequest, breadcrumbs, posted
+from orgs.http import PersonRequest, breadcrumbs, button_on, posted
 from orgs.models import Organization
+from orgs.paths import Paths
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,6 +36,7 @@ def policy(request: PersonRequest, pk: int) -> HttpResponse:
         organization=organization,
         own=policies.own(organization),
         inherited=policies.above(organization),
+        can_rotate=_can_rotate(organization),
     )
     if form.is_valid() and "preview" not in request.POST:
         if save_policy(organization, form.own, form.values, by=request.user, address=audit.address_of(request)):
@@ -42,6 +44,12 @@ def policy(request: PersonRequest, pk: int) -> HttpResponse:
             return redirect("renewal_policy", pk)
         form.add_error(None, _("Somebody else has changed the policy at this very moment. Look at it and save again."))
     return render(request, "devices/renewal_policy.html", _context(request, organization, policies, form))
+
+
+def _can_rotate(organization: Organization) -> bool:
+    """Whether all write keys here can be renewed from here."""
+    account = PlatformAccount.objects.filter(organization__tree_id=organization.tree_id).defer("key").first()
+    return account is not None and account.on_platform.can_rotate_write_keys
 
 
 def _context(
@@ -59,23 +67,23 @@ def _context(
         "above_is_known": above is not None and access.may_see(request.user, above.organization),
         "own_words": in_words(form.own) if form.own else [],
         "tried": tried,
-        "example": _example(organization, policies, tried),
+        "example": _example(organization, policies, tried, Paths.of(request)),
         "running": Renewal.objects.open().filter(channel__in=channels_of(organization)).count(),
         "paused_above": policies.pause_above(organization),
         "breadcrumbs": breadcrumbs(request.user, organization, _("Renewal policy")),
     }
 
 
-def _example(organization: Organization, policies: Policies, tried: RenewalPolicy | None) -> list[str]:
+def _example(organization: Organization, policies: Policies, tried: RenewalPolicy | None, paths: Paths) -> list[str]:
     """What the policy in force does with the devices here, or the one that somebody is trying out."""
     shown = tried or policies.at(organization)
     if shown is None:
         return []
-    found = outlook(organization, policies.with_own(tried) if tried else policies, timezone.now())
+    found = outlook(organization, policies.with_own(tried) if tried else policies, paths, timezone.now())
     return example(shown, found.devices, found.next_write_key_at)
 
 
-@require_POST
+@button_on("renewal_policy")
 def switch(request: PersonRequest, pk: int) -> HttpResponse:
     """Pause the organization's own policy, or let it go on."""
     organization = managed_organization(request, pk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,9 +18,6 @@ from devices.renewal_due import write_key_due_at
 from devices.renewal_policies import Policies
 from devices.rollover_models import RollOverState
 from devices.spans import day, day_and_time
-
-AHEAD = "next"
-"""What a line of a timeline is called that tells of the future; see `.timeline` in components.css."""
 
 
 @dataclass(frozen=True)
@@ -192,15 +189,18 @@ def _by_hand_or_moved(policy: RenewalPolicy, due: datetime) -> str:
     return said.format(day=day(due))
 
 
-def lines_of(keys: Iterable[ChannelKey], ended_by: Mapping[int, Renewal]) -> list[KeyLine]:
-    """Return the keys in words. `ended_by` are the renewals by the primary key of the old key."""
-    return [_line(key, ended_by.get(key.pk)) for key in keys]
+def lines_of(keys: Iterable[ChannelKey], ended_by: Mapping[int, Renewal], nameable: Collection[int]) -> list[KeyLine]:
+    """Return the keys in words. `ended_by` are the renewals by the primary key of the old key.
+
+    `nameable` are the people whom the reader may be told by name; see `orgs.discretion`.
+    """
+    return [_line(key, ended_by.get(key.pk), nameable) for key in keys]
 
 
-def _line(key: ChannelKey, renewal: Renewal | None) -> KeyLine:
+def _line(key: ChannelKey, renewal: Renewal | None, nameable: Collection[int]) -> KeyLine:
     kind, state = _STATES[KeyState(key.state)]
     ended = str(renewal.get_outcome_display()) if renewal and key.ended_at and renewal.outcome else ""
-    return KeyLine(key, kind, state, made_by(key), ended)
+    return KeyLine(key, kind, state, made_by(key, nameable), ended)
 
 
 _STATES: dict[KeyState, tuple[str, Promise]] = {
@@ -212,8 +212,8 @@ _STATES: dict[KeyState, tuple[str, Promise]] = {
 }
 
 
-def made_by(key: ChannelKey) -> str:
+def made_by(key: ChannelKey, nameable: Collection[int]) -> str:
     """Return by whom or what the key was made."""
-    if key.created_by:
+    if key.created_by and key.created_by.pk in nameable:
         return _("{how}, by {who}").format(how=key.get_origin_display(), who=key.created_by)
     return str(key.get_origin_display())

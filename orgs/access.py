@@ -7,10 +7,13 @@ While a customer is suspended, nobody sees or manages anything of it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from orgs.models import Invitation, Membership, Organization, OrganizationQuerySet
 
@@ -49,9 +52,39 @@ def managed_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
     return _at_or_below(_memberships_of(user).filter(relation=Membership.Relation.MANAGER))
 
 
+def last_place_that_ended(user: User) -> Membership | None:
+    """Return the place of `user` whose time has run out most lately."""
+    return Membership.objects.over().filter(user=user).order_by("-valid_until").first()
+
+
 def visible_path(user: User | AnonymousUser, organization: Organization) -> OrganizationQuerySet:
     """Return what `organization` is in, the topmost first, as far as `user` may know of it; itself included."""
     return visible_organizations(user).at_or_above(organization)
+
+
+def below_what_is_called(word: str, user: User | AnonymousUser) -> OrganizationQuerySet:
+    """Return the organizations below those that have `word` in their name, as far as `user` sees these; one query.
+
+    A customer's own name does not count: everything would be found.
+    """
+    # Asked here, and not inside of a query for a thousand devices: there are few such houses, mostly none.
+    with_parts = visible_organizations(user).filter(parent__isnull=False, rght__gt=F("lft") + 1)
+    houses = list(with_parts.filter(name__icontains=word).order_by().values_list("pk", flat=True))
+    above = Organization.objects.get_queryset().filter(
+        pk__in=houses, tree_id=OuterRef("tree_id"), lft__lt=OuterRef("lft"), rght__gt=OuterRef("rght")
+    )
+    return Organization.objects.get_queryset().filter(Exists(above)) if houses else Organization.objects.none()
+
+
+def what_paths_lead_through(user: User | AnonymousUser) -> list[tuple[int, str, int, int | None]]:
+    """Return number, name, tree, and what it is in, of what `user` sees and what can be part of a path (`orgs.paths`).
+
+    Those with organizations below them, and those of which `user` is told by a place alone: the houses of a landlord
+    and not the flats.
+    """
+    with_parts, own = Q(rght__gt=F("lft") + 1), Q(pk__in=_memberships_of(user).values("organization"))
+    visible = visible_organizations(user).filter(with_parts | own).order_by()
+    return list(visible.values_list("pk", "name", "tree_id", "parent"))
 
 
 def managed_memberships(user: User | AnonymousUser) -> MembershipQuerySet:
@@ -79,14 +112,88 @@ def known_memberships(user: User | AnonymousUser) -> MembershipQuerySet:
     return Membership.objects.filter(Q(organization__in=managed) | Q(pk__in=above))
 
 
+def places_as_known_to(user: User, *, of: Collection[int]) -> list[tuple[int, int, bool, bool]]:
+    """Return the current places of these people with the customers of which `user` manages something.
+
+    Each as: the person, the customer's tree, whether `user` manages that place, and whether it is above such a one.
+    """
+    managed = managed_organizations(user)
+    same_tree = managed.filter(tree_id=OuterRef("organization__tree_id"))
+    below = same_tree.filter(lft__gte=OuterRef("organization__lft"), rght__lte=OuterRef("organization__rght"))
+    places = (
+        Membership.objects.current()
+        .filter(Exists(same_tree), user__in=of)
+        .annotate(is_mine=Exists(managed.filter(pk=OuterRef("organization"))), is_above=Exists(below))
+    )
+    return list(places.values_list("user", "organization__tree_id", "is_mine", "is_above"))
+
+
+def people_known_to(user: User, *, of: Collection[int]) -> set[int]:
+    """Return which of these people have a place in what `user` manages, or above that; and `user`."""
+    places = places_as_known_to(user, of=of)
+    return {user.pk, *(person for person, _tree, is_mine, is_above in places if is_mine or is_above)}
+
+
+def with_whether_managed(user: User) -> list[tuple[int, str, int, int | None, bool]]:
+    """Return of each organization that `user` sees: number, name, tree, what it is in, and whether they manage it."""
+    managed = managed_organizations(user).filter(pk=OuterRef("pk"))
+    visible = visible_organizations(user).annotate(is_managed=Exists(managed)).order_by()
+    return list(visible.values_list("pk", "name", "tree_id", "parent", "is_managed"))
+
+
 def visible_without(membership: Membership) -> OrganizationQuerySet:
     """Return the organizations whose devices the person would still see if this place of theirs ended."""
     return _at_or_below(Membership.objects.current().filter(user=membership.user_id).exclude(pk=membership.pk))
 
 
 def managed_invitations(user: User | AnonymousUser) -> InvitationQuerySet:
-    """Return the invitations into organizations that `user` manages."""
-    return Invitation.objects.filter(organization__in=managed_organizations(user))
+    """Return the invitations into organizations that `user` manages, each with whether it `stands`."""
+    mine = Invitation.objects.filter(organization__in=managed_organizations(user))
+    return mine.annotate(stands=_sender_stands())  # type: ignore[no-redef]  # The model declares it.
+
+
+def standing_invitations() -> InvitationQuerySet:
+    """Return the invitations that somebody stands behind: whoever sent it still manages what it leads into.
+
+    Otherwise a manager who is to go could invite themselves under another address, and be back a week later. A
+    suspension is not looked at, as in `sees`. Those that operators have sent stand as long as they are operators.
+    """
+    return Invitation.objects.filter(_sender_stands())
+
+
+def _sender_stands() -> Q:
+    manages = Membership.objects.current().filter(
+        user=OuterRef("invited_by"),
+        user__is_active=True,
+        relation=Membership.Relation.MANAGER,
+        organization__tree_id=OuterRef("organization__tree_id"),
+        organization__lft__lte=OuterRef("organization__lft"),
+        organization__rght__gte=OuterRef("organization__rght"),
+    )
+    operators = get_user_model().objects.filter(pk=OuterRef("invited_by"), is_staff=True, is_active=True)
+    return Q(Exists(manages) | Exists(operators))
+
+
+def invitations_resting_on(membership: Membership, *, but_with: Organization | None = None) -> InvitationQuerySet:
+    """Return the open invitations that nobody would stand behind if this person managed by this place no longer.
+
+    `but_with`: they get one there instead, and may do there what they may do here.
+    """
+    if membership.relation != Membership.Relation.MANAGER or not membership.is_current:
+        return Invitation.objects.none()
+    others = Membership.objects.current().filter(user=membership.user_id, relation=Membership.Relation.MANAGER)
+    resting = (
+        standing_invitations()
+        .open()
+        .filter(
+            invited_by=membership.user_id,
+            invited_by__is_staff=False,
+            organization__in=Organization.objects.get_queryset().at_or_below(membership.organization),
+        )
+    )
+    if but_with is not None:
+        resting = resting.exclude(organization__in=Organization.objects.get_queryset().at_or_below(but_with))
+    return resting.exclude(organization__in=_at_or_below(others.exclude(pk=membership.pk)))
 
 
 def suspended_customers_of(user: User | AnonymousUser) -> OrganizationQuerySet:
@@ -109,6 +216,14 @@ def may_see(user: User | AnonymousUser, organization: Organization) -> bool:
 def may_manage(user: User | AnonymousUser, organization: Organization) -> bool:
     """The rule of `managed_organizations`, asked of one."""
     return managed_organizations(user).filter(pk=organization.pk).exists()
+
+
+def manages_until(user: User, organization: Organization) -> datetime | None:
+    """Return when `user`, who manages `organization`, does so no longer; None: they do for good."""
+    at_or_above = Organization.objects.get_queryset().at_or_above(organization)
+    places = _memberships_of(user).filter(relation=Membership.Relation.MANAGER, organization__in=at_or_above)
+    ends = list(places.values_list("valid_until", flat=True))
+    return None if None in ends else max((end for end in ends if end is not None), default=None)
 
 
 def sees(*, user: str, organization: str) -> Exists:

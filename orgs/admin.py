@@ -1,10 +1,11 @@
-"""The organization tree and the audit for operators; people are in `orgs.admin_people`, log-ins in `orgs.admin_logins`.
+"""The organization tree and the audit for operators; people, places and invitations are in `orgs.admin_…`.
 
 Every change of the tree's shape goes through `orgs.tree`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -18,23 +19,24 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from mptt.admin import MPTTModelAdmin
 
+from orgs import admin_audit as admin_audit
+from orgs import admin_invitations as admin_invitations
 from orgs import admin_logins as admin_logins
+from orgs import admin_rights as admin_rights
 from orgs import tree
-from orgs.admin_people import MembershipInline
+from orgs.admin_places import MembershipInline
 from orgs.audit import AuditEntry
 from orgs.errors import CannotMove, OrganizationError
-from orgs.models import Membership, Organization
+from orgs.models import Invitation, Membership, Organization
+from orgs.operator_links import Neighbour, link_to_list, list_of
 from orgs.operators import (
-    NOTHING,
     AtOrBelowFilter,
     CustomerColumn,
     OperatorAdmin,
-    ReadOnlyAdmin,
     ask_first,
     at_or_below_outer,
     count,
     customer_columns,
-    link_to_list,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +104,8 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
     autocomplete_fields = ("parent",)
     readonly_fields: ClassVar[tuple[str, ...]] = ("customer", "created_at", "suspended_at")
     inlines = (MembershipInline,)
-    actions = ("suspend", "resume")
+    actions: tuple[str, ...] = ("suspend", "resume")
+    customer_deeds: ClassVar[tuple[str, ...]] = ("suspend", "resume")
     refusals = (OrganizationError, ProtectedError, IntegrityError)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
@@ -111,6 +114,19 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
 
     def organization_of(self, obj: Organization) -> Organization:
         return obj
+
+    def neighbours(self, obj: Organization) -> list[Neighbour]:
+        here = {AtOrBelowFilter.parameter_name: obj.pk}
+        return [
+            list_of(Membership, _("People"), **here),
+            list_of(Invitation, _("Invitations"), **here),
+            list_of(AuditEntry, _("Audit"), **here),
+        ]
+
+    def deeds_for(self, obj: Organization) -> Collection[str]:
+        if not obj.is_customer:
+            return ()
+        return [name for name in self.customer_deeds if name != ("suspend" if obj.suspended_at else "resume")]
 
     def label_in_choices(self, organization: Any) -> str:
         """Name the customer, too, since there are many households."""
@@ -185,43 +201,32 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
             yes=gettext("Yes, suspend"),
         )  # fmt: skip
         if page is None or not customers:
-            self._each_customer(request, customers, "suspend", gettext("Suspended."))
+            self._each_customer(request, customers, Organization.suspend, gettext("Suspended."))
             return None
         return page
 
     @admin.action(description=_("Resume customers"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: Any) -> None:
-        self._each_customer(request, queryset.customers(), "resume", gettext("Resumed."))
+        self._each_customer(request, queryset.customers(), self.resume_customer, gettext("Resumed."))
 
-    def _each_customer(self, request: HttpRequest, customers: Any, operation: str, words: str) -> None:
+    def resume_customer(self, customer: Organization) -> None:
+        """Let a suspended customer go on, or raise OrganizationError."""
+        customer.resume()
+
+    def _each_customer(
+        self, request: HttpRequest, customers: Any, operation: Callable[[Organization], None], words: str
+    ) -> None:
+        done = []
         for customer in customers:
-            getattr(customer, operation)()
-            self.log_change(request, customer, words)
-        done = ", ".join(str(customer) for customer in customers)
-        self.message_user(
-            request,
-            f"{words} {done}" if done else gettext("Only customers can be suspended and resumed, with all they have."),
-            messages.SUCCESS if done else messages.ERROR,
-        )
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
-    """What happened. Entries are looked at and never touched."""
-
-    list_display = ("created_at", "actor_name", "action", "object_label", "organization_name", "in_words", "address")
-    list_filter = (AtOrBelowFilter, "created_at")
-    search_fields = ("actor_name", "action", "object_label", "organization_name", "=address")
-    search_help_text = _("Who, what, about what, organization, or the exact address.")
-    select_related = ("actor", "organization")
-    secret_fields = ("actor__password",)
-    date_hierarchy = "created_at"
-    ordering = ("-created_at", "-pk")
-    fields = (
-        "created_at", "actor_name", "actor", "action", "object_label", "object_type", "object_id",
-        "organization_name", "organization", "in_words", "address",
-    )  # fmt: skip
-
-    @admin.display(description=_("details"))
-    def in_words(self, entry: AuditEntry) -> str:
-        return "; ".join(f"{name}: {value}" for name, value in entry.details.items() if value) or NOTHING
+            try:
+                operation(customer)
+            except OrganizationError as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+            else:
+                self.log_change(request, customer, words)
+                done.append(str(customer))
+        if done:
+            self.message_user(request, f"{words} {', '.join(done)}", messages.SUCCESS)
+        elif not customers:
+            said = gettext("Only customers can be suspended and resumed, with all they have.")
+            self.message_user(request, said, messages.ERROR)

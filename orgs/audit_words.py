@@ -20,7 +20,7 @@ WORDS: dict[str, str | Promise] = {
     "device.approved": _("“{about}” was let in."),
     "device.blocked": _("“{about}” was blocked."),
     "device.deleted": _("“{about}” was deleted."),
-    "device.described": _("“{about}” was renamed or described anew; it was called “{before}”."),
+    "device.described": _("“{about}” was described anew."),
     "device.forgotten": _("“{about}” was taken from the list of those that wait to be let in."),
     "device.moved": _("“{about}” was moved here from {before}."),
     "device.moved_to_new_channel": _("“{about}” writes to a new channel."),
@@ -29,6 +29,7 @@ WORDS: dict[str, str | Promise] = {
     "device.old_channel_deleted": _("The old channel of “{about}” was deleted on the platform."),
     "device.old_channel_kept": _("The old channel of “{about}” stays on the platform."),
     "device.refused": _("“{about}” was not let in."),
+    "device.refusal_undone": _("“{about}” waits at the door again; its refusal was undone."),
     "device.registered": _("With the key {registration}, “{about}” registered itself."),
     "device.registered_somehow": _("“{about}” registered itself."),
     "device.renamed": _("“{before}” was renamed to “{about}”."),
@@ -36,6 +37,7 @@ WORDS: dict[str, str | Promise] = {
     "device.unblocked": _("“{about}” was unblocked."),
     "expected_devices.entered": _("Serial numbers were entered of devices that may come in."),
     "expected_devices.removed": _("Serial numbers of devices that were to come in were removed."),
+    "expected_devices.restored": _("Serial numbers of devices that were to come in were put on the list again."),
     "finding.dismissed": _("Something that had been noticed was put aside: {about}."),
     "history.imported": _("{entries} earlier measurements were added to “{about}”."),
     # Keys
@@ -66,6 +68,7 @@ WORDS: dict[str, str | Promise] = {
     "write_key.revoked": _("“{about}” got write key {version}; those before are revoked."),
     # People
     "invitation.accepted": _("The invitation {about} was accepted."),
+    "invitation.restored": _("The invitation {about}, which had been withdrawn, stands again."),
     "invitation.sent": _("The invitation {about} was sent."),
     "invitation.sent_again": _("The invitation {about} was sent again."),
     "invitation.withdrawn": _("The invitation {about} was withdrawn."),
@@ -97,6 +100,8 @@ WORDS: dict[str, str | Promise] = {
     "log_in.ended": _("Log-ins of {about} were ended."),
     "take_out.asked_for": _("A file with all data of {about} was asked for."),
     "take_out.fetched": _("A file with all data of {about} was fetched."),
+    # Mail
+    "letter.given_up": _("A mail to {about} was given up after {tries} tries: {trouble}."),
     # Operators of the portal
     "operator.added": _("An operator of the portal added {about}."),
     "operator.changed": _("An operator of the portal changed {about}: {what}"),

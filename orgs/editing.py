@@ -24,7 +24,7 @@ class EditForm(forms.Form):
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, current: Mapping[str, Any], **options: Any) -> None:
-        self.now = _digest(current)
+        self.now = digest(current)
         super().__init__(data, initial={**current, "seen": self.now}, **options)
         self.current = current
 
@@ -64,6 +64,7 @@ class EditForm(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if name != "seen"}
 
 
-def _digest(values: Mapping[str, Any]) -> str:
+def digest(values: Any) -> str:
+    """Return a short mark of what somebody is shown, to find out later whether it still is so."""
     text = json.dumps(values, default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

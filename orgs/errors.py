@@ -25,6 +25,14 @@ class ChangedMeanwhile(OrganizationError):
     """Somebody else was faster: what this person decided about is not as they saw it any more."""
 
 
+class Suspended(OrganizationError):
+    """An operator has suspended the customer: until that is over everything stays as it is."""
+
+
+class BeingClosed(OrganizationError):
+    """The customer is being deleted, and nothing brings it back."""
+
+
 class InvitationNotGood(Exception):
     """The invitation is unknown, used, withdrawn or too old: an outsider cannot tell which."""
 

@@ -10,13 +10,16 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms.models import ModelChoiceIterator
+from django.forms.utils import flatatt
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from orgs.models import Organization
 from orgs.natural import natural_key
+from orgs.paths import SEPARATOR
 
-SEPARATOR = " › "
 LARGEST_NUMBER = 2**63 - 1
 """What a database takes as a primary key; a larger one in a list is an error to it."""
 
@@ -29,6 +32,10 @@ def numbers(texts: Iterable[str]) -> list[int]:
 
 class ManyField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """A choice of several. What can be nobody's number is an invalid choice, like a number that is not there."""
+
+    default_error_messages = {
+        "invalid_choice": _("Not all of these are still there, or yours to choose. Look again, and choose anew."),
+    }
 
     def clean(self, value: Any) -> Any:
         for text in value if isinstance(value, list | tuple) else ():
@@ -80,11 +87,27 @@ class _Paths(ModelChoiceIterator):  # type: ignore[type-arg]
                 path.pop()
             path.append(organization)
             paths.append([*path])
-        return sorted(paths, key=lambda path: [(natural_key(step.name), step.pk) for step in path])
+        keys = {path[-1].pk: (natural_key(path[-1].name), path[-1].pk) for path in paths}
+        return sorted(paths, key=lambda path: [keys[step.pk] for step in path])
 
     def choice(self, organization: Organization, label: str = "") -> Any:
         value, own_label = super().choice(organization)
         return value, label or own_label
+
+
+class _PlainSelect(forms.Select):
+    """A select that is not rendered by a template for each option: three hundred of those take longer than the page."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = set(self.format_value(value))
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            ((key, mark_safe(" selected") if str(key) in chosen else "", label) for key, label in self.choices),
+        )
+        return format_html(
+            '<select name="{}"{}>{}</select>', name, flatatt(self.build_attrs(self.attrs, attrs)), options
+        )
 
 
 class OrganizationField(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -95,6 +118,12 @@ class OrganizationField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """
 
     iterator = _Paths
+    widget = _PlainSelect
+    # Alike for one that is gone and one of somebody else: it must not tell what there is elsewhere.
+    default_error_messages = {
+        "required": _("Choose an organization."),
+        "invalid_choice": _("This organization is no longer there, or is not yours to choose. Choose another."),
+    }
 
     def __init__(
         self, queryset: QuerySet[Organization], *, left_out: Organization | None = None, **options: Any

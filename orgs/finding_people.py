@@ -20,7 +20,7 @@ from orgs.models import Membership, MembershipQuerySet, User
 class FindPeopleForm(forms.Form):
     """What is looked for. Every field can be empty, and what makes no sense is as if it were."""
 
-    q = forms.CharField(label=_("Name or e-mail address"), required=False, max_length=100)
+    q = forms.CharField(label=_("Search"), required=False, max_length=100)
     relation = forms.ChoiceField(
         label=_("Relation"), required=False, choices=[("", _("All")), *Membership.Relation.choices]
     )
@@ -68,7 +68,9 @@ def find_people(user: User, parameters: Mapping[str, Any], *, a_page: int) -> Fo
     wanted = form.cleaned_data
     found = User.objects.filter(Exists(_places(user, wanted).filter(user=OuterRef("pk"))))
     for word in wanted.get("q", "").split():
-        found = found.filter(Q(given_name__icontains=word) | Q(family_name__icontains=word) | Q(email__icontains=word))
+        by_name = Q(given_name__icontains=word) | Q(family_name__icontains=word) | Q(email__icontains=word)
+        there = Q(organization__name__icontains=word) | Q(organization__in=access.below_what_is_called(word, user))
+        found = found.filter(by_name | Exists(_places(user, wanted).filter(there, user=OuterRef("pk"))))
     page = Paginator(found.order_by(*User.BY_NAME), a_page).get_page(parameters.get("page"))
     places = defaultdict(list)
     theirs = access.managed_memberships(user).filter(user__in=list(page)).select_related("organization")

@@ -8,15 +8,15 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import SetPasswordMixin
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orgs import access
 from orgs.editing import EditForm
-from orgs.fields import EndOfDayField, OrganizationField
-from orgs.forms_places import MAY_DO, until_field
-from orgs.models import Invitation, Membership, Organization, User
+from orgs.fields import OrganizationField
+from orgs.lines import first_problems
+from orgs.models import Organization, User
+from orgs.planting import read_paths
 
 UNTIL_A_DAY = "day"
 LONGEST = timedelta(days=90)
@@ -28,6 +28,7 @@ class OrganizationForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=100,
+        error_messages={"required": gettext_lazy("Enter a name for the organization.")},
         help_text=gettext_lazy("As you call it: “Household”, “Second floor”, “Flat 12”."),
     )
     description = forms.CharField(
@@ -56,6 +57,26 @@ class OrganizationForm(forms.Form):
     def name_taken(self) -> str:
         # Without the name of the parent: who manages this one alone does not know it.
         return _("There is already an organization of that name in the same place.")
+
+
+class SeveralOrganizationsForm(forms.Form):
+    """Names of organizations, one a line, each perhaps with the path to it."""
+
+    names = forms.CharField(
+        label=gettext_lazy("Names, one a line"),
+        max_length=100_000,
+        help_text=gettext_lazy(
+            "A line can be a path: “Elm Street 12 › Flat 3” or “Elm Street 12 / Flat 3”. What is missing on it is "
+            "made, what is there already stays as it is."
+        ),
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "autocomplete": "off"}),
+    )
+
+    def clean_names(self) -> list[tuple[str, ...]]:
+        read = read_paths(self.cleaned_data["names"])
+        if read.problems:
+            raise forms.ValidationError(first_problems(read.problems))
+        return read.paths
 
 
 class EditOrganizationForm(EditForm, OrganizationForm):
@@ -98,73 +119,6 @@ class MoveOrganizationForm(EditForm):
         return target
 
 
-class _WithDefault(forms.ChoiceField):
-    """A choice that is as it was initially if nothing is sent for it."""
-
-    def clean(self, value: Any) -> Any:
-        return super().clean(value or self.initial)
-
-
-class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Whom to invite, and as what. Says nothing about whether the address has an account."""
-
-    relation = forms.ChoiceField(
-        label=gettext_lazy("What may this person do?"),
-        choices=MAY_DO,
-        initial=Membership.Relation.MEMBER,
-        widget=forms.RadioSelect,
-    )
-    membership_until = until_field()
-    good_for = _WithDefault(
-        label=gettext_lazy("How long is the link in the mail good?"),
-        choices=[
-            ("1", gettext_lazy("1 day")),
-            ("3", gettext_lazy("3 days")),
-            ("7", gettext_lazy("1 week")),
-            ("14", gettext_lazy("2 weeks")),
-            ("30", gettext_lazy("30 days")),
-            (UNTIL_A_DAY, gettext_lazy("Until a day of my choice")),
-        ],
-        initial="14",
-    )
-    expires_at = EndOfDayField(label=gettext_lazy("The link is good until the end of"), required=False)
-
-    class Meta:
-        model = Invitation
-        fields = ("email", "given_name", "family_name", "relation", "membership_until")
-        help_texts = {"email": gettext_lazy("The invitation goes there. Nobody else can use it.")}
-        widgets = {"email": forms.EmailInput(attrs={"autocomplete": "off"})}
-
-    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.organization = organization
-
-    def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"].lower()
-        # Told only of those whom the inviter sees on the page of the organization anyway.
-        places = Membership.objects.current().filter(organization=self.organization, user__email__iexact=email)
-        here = places.select_related("user").first()
-        if here is not None:
-            raise forms.ValidationError(
-                _("{who} is in {name} already.").format(who=here.user, name=self.organization.name)
-            )
-        return email
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
-        good_for = self.cleaned_data.pop("good_for", None)
-        until = self.cleaned_data.get("expires_at")
-        if good_for is None:
-            return cleaned
-        if good_for != UNTIL_A_DAY:
-            self.cleaned_data["expires_at"] = timezone.now() + timedelta(days=int(good_for))
-        elif until is None and "expires_at" not in self.errors:
-            self.add_error("expires_at", _("Choose the day."))
-        elif until is not None and until > timezone.now() + LONGEST:
-            self.add_error("expires_at", _("A link is good for 90 days at most."))
-        return cleaned
-
-
 class AcceptForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
     """Name and own password of somebody who has no account yet."""
 
@@ -178,8 +132,9 @@ class AcceptForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
         widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
     )
     password1, password2 = SetPasswordMixin.create_password_fields(
-        label1=gettext_lazy("Your own password"), label2=gettext_lazy("The same password again")
+        label1=gettext_lazy("Your own password"), label2=gettext_lazy("The same password once more")
     )
+    password2.help_text = ""  # Says in other words what the label says.
 
     def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

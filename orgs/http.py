@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypedDict
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Protocol, TypedDict, TypeVar, cast
 
+from django.contrib import messages
 from django.db.models import Model
-from django.http import HttpRequest, QueryDict
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
 from orgs import access, audit
@@ -37,7 +41,9 @@ class HasPage(Protocol):
 
 def breadcrumbs(user: User, organization: Organization, *further: HasPage | Breadcrumb | str) -> list[Breadcrumb]:
     """Return the path to `organization` as far as `user` may know of it, then what is `further` down, page last."""
-    return [_breadcrumb(step) for step in (*access.visible_path(user, organization), *further)]
+    path = [_breadcrumb(step) for step in (*access.visible_path(user, organization), *further)]
+    # One step alone would only say the heading twice.
+    return path if len(path) > 1 else [{"label": _("Organizations"), "url": reverse("organizations")}, *path]
 
 
 def below_my_devices(page: str) -> list[Breadcrumb]:
@@ -49,6 +55,41 @@ def _breadcrumb(step: HasPage | Breadcrumb | str) -> Breadcrumb:
     if isinstance(step, str):
         return {"label": step}
     return step if isinstance(step, dict) else {"label": str(step), "url": step.get_absolute_url()}
+
+
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+
+
+def button_on(page: str) -> Callable[[View], View]:
+    """Let a view be called by a button on the page of that name alone, and send whoever just opens its address there.
+
+    People do: a log-in that comes in between leads to where they were going. The page's route takes the first of the
+    view's arguments, as many as it has.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def handle(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method == "POST":
+                return view(request, *args, **kwargs)
+            messages.info(
+                request, _("Nothing was done. If you still want it, press the button on this page once more.")
+            )
+            return redirect(_address(page, kwargs))
+
+        return cast("View", require_http_methods(["GET", "HEAD", "POST"])(handle))
+
+    return decorate
+
+
+def _address(page: str, kwargs: dict[str, Any]) -> str:
+    """Return the address of a page that is about the same thing as these arguments."""
+    for count in range(len(kwargs), 0, -1):
+        try:
+            return reverse(page, kwargs=dict(list(kwargs.items())[:count]))
+        except NoReverseMatch:
+            continue
+    return reverse(page)
 
 
 def posted(request: HttpRequest) -> QueryDict | None:

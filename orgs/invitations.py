@@ -11,18 +11,19 @@ from datetime import datetime, timedelta
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import send_mail
-from django.db import transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orgs import access
-from orgs.audit import AuditEntry
-from orgs.errors import InvitationNotGood, MailNotSent, TooManyInvitations
+from orgs.errors import InvitationNotGood, MailNotSent
+from orgs.invitations_a_day import require_mails_left
 from orgs.models import Invitation, Membership, Organization, User
 from orgs.readers import as_read_by, one_line
+from orgs.tree import lock_tree_of
 
 ASKED_AGAIN_AFTER = timedelta(days=1)
 
@@ -41,11 +42,12 @@ def invite(
 ) -> Invitation:
     """Offer a place in `organization`, for good or `membership_until` some moment, to an address and mail the link.
 
+    Whoever manages until a day offers a place until that day at the longest, whatever they wish.
     A second invitation of the same address into the same organization replaces the first, whose link ends.
     Raises TooManyInvitations; MailNotSent, with the invitation stored; IntegrityError if the same was done at the same
     moment.
     """
-    _require_a_mail_left(organization)
+    require_mails_left(organization)
     email = email.lower()
     Invitation.objects.pending().filter(organization=organization, email__iexact=email).update(
         revoked_at=timezone.now()
@@ -57,7 +59,7 @@ def invite(
         family_name=family_name,
         relation=relation,
         invited_by=by,
-        membership_until=membership_until,
+        membership_until=_earliest(membership_until, access.manages_until(by, organization)),
     )
     if expires_at is not None:
         invitation.expires_at = expires_at
@@ -69,13 +71,14 @@ def invite(
 
 
 @transaction.atomic
-def resend(invitation: Invitation) -> None:
+def resend(invitation: Invitation, *, by: User) -> None:
     """Mail a new link, good for as long as the old one was when it was sent; the old one ends.
 
+    If whoever invited does not manage the organization any more, `by` does from now on.
     Raises InvitationNotGood if it has been accepted or withdrawn, or if the guest's time is over, TooManyInvitations,
     and MailNotSent.
     """
-    _require_a_mail_left(invitation.organization)
+    require_mails_left(invitation.organization)
     pending = Invitation.objects.pending().select_for_update().filter(pk=invitation.pk).first()
     if pending is None:
         raise InvitationNotGood(_("This invitation has been accepted or withdrawn in the meantime."))
@@ -83,32 +86,44 @@ def resend(invitation: Invitation) -> None:
         raise InvitationNotGood(
             _("The place would have ended by now. Withdraw this invitation and send one with another end date.")
         )
+    if not access.standing_invitations().filter(pk=pending.pk).exists():
+        pending.invited_by = by
+        pending.membership_until = _earliest(pending.membership_until, access.manages_until(by, pending.organization))
     token = pending.renew_token()
     pending.prolong()
     pending.asked_at = None
-    pending.save(update_fields=["token_hash", "expires_at", "created_at", "asked_at"])
+    pending.save(update_fields=["token_hash", "expires_at", "created_at", "asked_at", "invited_by", "membership_until"])
     transaction.on_commit(lambda: _mail(pending, token))
 
 
-def _require_a_mail_left(organization: Organization) -> None:
-    """Keep a customer from writing to strangers without end. What was sent is counted where it is written down."""
-    sent = AuditEntry.objects.filter(
-        organization__tree_id=organization.tree_id,
-        action__in=("invitation.sent", "invitation.sent_again"),
-        created_at__gt=timezone.now() - timedelta(days=1),
-    )
-    if sent.count() >= settings.INVITATIONS_A_DAY:
-        raise TooManyInvitations(
-            _("No more than {count} invitations can be sent within a day. Please go on tomorrow.").format(
-                count=settings.INVITATIONS_A_DAY
-            )
-        )
+def _earliest(*ends: datetime | None) -> datetime | None:
+    """Return the first of the ends of places that are held or given; None is none."""
+    return min((end for end in ends if end is not None), default=None)
 
 
 def withdraw(invitation: Invitation) -> None:
     """End the link in the mail. Raises InvitationNotGood if it has been accepted or withdrawn in the meantime."""
-    if not Invitation.objects.pending().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
+    now = timezone.now()
+    if not Invitation.objects.pending().filter(pk=invitation.pk).update(revoked_at=now):
         raise InvitationNotGood(_("This invitation has been accepted or withdrawn in the meantime."))
+    invitation.revoked_at = now
+
+
+def restore(invitation: Invitation, *, withdrawn_at: datetime) -> None:
+    """Undo the withdrawal of that moment: the link in the mail is good again, for as long as it would have been.
+
+    Raises InvitationNotGood if it is not withdrawn since then any more, or if another one has been sent.
+    """
+    withdrawn = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, revoked_at=withdrawn_at)
+    try:
+        with transaction.atomic():
+            is_good_again = withdrawn.update(revoked_at=None)
+    except IntegrityError:
+        raise InvitationNotGood(
+            _("Another invitation to {email} has been sent since.").format(email=invitation.email)
+        ) from None
+    if not is_good_again:
+        raise InvitationNotGood(_("This can no longer be undone. Send a new invitation instead."))
 
 
 def _mail(invitation: Invitation, token: str) -> None:
@@ -134,20 +149,26 @@ def _mail(invitation: Invitation, token: str) -> None:
 
 
 def find(token: str) -> Invitation:
-    """Return the open invitation that the link belongs to. Raises InvitationNotGood."""
-    invitation = Invitation.objects.open().with_token(token).select_related("organization", "invited_by").first()
+    """Return the open invitation of the link. Raises InvitationNotGood.
+
+    That of somebody who does not manage the organization any more is not good either.
+    """
+    good = access.standing_invitations().open()
+    invitation = good.with_token(token).select_related("organization", "invited_by").first()
     if invitation is None:
         raise InvitationNotGood(_("This invitation is no longer good. Ask whoever invited you for a new one."))
     return invitation
 
 
 def ask_for_new(token: str, *, now: datetime | None = None) -> None:
-    """Tell whoever can send a new link that this one was opened too late; at most once a day for each invitation.
+    """Tell whoever can send a new link that this one was opened in vain; at most once a day for each invitation.
 
-    Does nothing for links that are unknown, used or withdrawn: whoever asks is not told which it was.
+    Either it was too late, or whoever sent it may not invite any more. Does nothing for links that are unknown, used or
+    withdrawn: whoever asks is not told which it was.
     """
     now = now or timezone.now()
-    expired = Invitation.objects.pending().filter(expires_at__lte=now).with_token(token)
+    stands = access.standing_invitations().filter(pk=OuterRef("pk"))
+    expired = Invitation.objects.pending().filter(Q(expires_at__lte=now) | ~Exists(stands)).with_token(token)
     may_ask = Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASKED_AGAIN_AFTER)
     if not expired.filter(may_ask).update(asked_at=now):
         return
@@ -155,15 +176,19 @@ def ask_for_new(token: str, *, now: datetime | None = None) -> None:
     reader = _who_can_send_again(invitation)
     if reader is None:
         return
+    name, email = invitation.full_name, invitation.email
+    who = f"{name} ({email})" if name else email
     page = settings.PUBLIC_URL + invitation.organization.get_absolute_url() + "#people"
     with as_read_by(reader):
         send_mail(
             subject=one_line(
                 _("{who} asks for a new invitation to {organization}").format(
-                    who=invitation.full_name or invitation.email, organization=invitation.organization
+                    who=name or email, organization=invitation.organization
                 )
             ),
-            message=render_to_string("orgs/mail/invitation_asked.txt", {"invitation": invitation, "link": page}),
+            message=render_to_string(
+                "orgs/mail/invitation_asked.txt", {"invitation": invitation, "who": who, "link": page}
+            ),
             from_email=None,
             recipient_list=[reader.email],
             fail_silently=True,  # The page says the same whatever happens; the list of invitations has it, too.
@@ -210,34 +235,52 @@ def accept_as(user: User, token: str) -> Membership:
 
 
 def _locked(token: str) -> Invitation:
-    invitation = find(token)
-    return Invitation.objects.select_for_update().get(pk=invitation.pk)
+    """Return the invitation as it is once nobody else can change a place of the customer before we are done."""
+    lock_tree_of(find(token).organization)
+    return find(token)
 
 
 def _place(user: User, invitation: Invitation) -> Membership:
+    # Nobody prolongs their own place (`PlaceForm`), nor gives themselves one below it for good.
+    if invitation.invited_by_id == user.pk and not user.is_staff:
+        raise InvitationNotGood(_("You have sent this invitation yourself. Ask another manager for the place."))
     # Conditional, so that a link opened twice at once places once.
     if not Invitation.objects.open().filter(pk=invitation.pk).update(accepted_at=timezone.now()):
         raise InvitationNotGood(_("This invitation has just been used."))
+    until = invitation.membership_until
+    if invitation.invited_by is not None:
+        # By now they may manage for a shorter time than when they wrote.
+        until = _earliest(until, access.manages_until(invitation.invited_by, invitation.organization))
     membership, is_new = Membership.objects.get_or_create(
         user=user,
         organization=invitation.organization,
         defaults={
             "relation": invitation.relation,
-            "valid_until": invitation.membership_until,
+            "valid_until": until,
             "created_by": invitation.invited_by,
         },
     )
     if not is_new:
-        _take_in(invitation, membership)
+        _take_in(invitation, membership, until)
     return membership
 
 
-def _take_in(invitation: Invitation, membership: Membership) -> None:
+def _take_in(invitation: Invitation, membership: Membership, until: datetime | None) -> None:
     # An invitation gives and never takes: whoever manages already goes on managing, and no place gets a nearer end.
-    until = invitation.membership_until
+    # Nor does it give more than was offered: nobody manages for longer than that because they see for longer.
     if membership.is_current:
-        if membership.relation == Membership.Relation.MANAGER and invitation.relation != membership.relation:
+        is_manager = membership.relation == Membership.Relation.MANAGER
+        if is_manager and invitation.relation != membership.relation:
             return
-        until = max(until, membership.valid_until) if until and membership.valid_until else None
+        stays_longer = until is not None and (membership.valid_until is None or membership.valid_until > until)
+        if stays_longer and not is_manager and invitation.relation == Membership.Relation.MANAGER:
+            raise InvitationNotGood(
+                _(
+                    "You belong to {organization} for longer than you would manage it. Ask whoever invited you to "
+                    "change your place there instead."
+                ).format(organization=invitation.organization.name)
+            )
+        if stays_longer:
+            until = membership.valid_until
     membership.relation, membership.valid_until = invitation.relation, until
     membership.save(update_fields=["relation", "valid_until"])

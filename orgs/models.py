@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Lower, NullIf
 from django.urls import reverse
 from django.utils import timezone
@@ -126,6 +126,11 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         """Return the organization and all that is below it."""
         return self.filter(tree_id=organization.tree_id, lft__gte=organization.lft, rght__lte=organization.rght)
 
+    def lowest_below(self, organization: Organization) -> Self:
+        """Return those below the organization that nothing is below of: the flats of a house."""
+        below = self.filter(tree_id=organization.tree_id, lft__gt=organization.lft, rght__lt=organization.rght)
+        return below.filter(rght=F("lft") + 1).order_by("lft")
+
     def at_or_above(self, organization: Organization) -> Self:
         """Return the organization and all that it is in, the customer first."""
         return self.filter(
@@ -196,6 +201,11 @@ class Organization(MPTTModel):
     @property
     def is_customer(self) -> bool:
         return self.parent_id is None
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether there are organizations below; costs no query."""
+        return bool(self.rght - self.lft > 1)
 
     @property
     def customer(self) -> Organization:

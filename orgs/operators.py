@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
-from django.contrib.admin.utils import lookup_spawns_duplicates
+from django.contrib.admin.utils import lookup_spawns_duplicates, quote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import F, Func, IntegerField, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import localize
-from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from orgs.audit import address_of, record
+from orgs.admin_editing import MindsOthersAdmin
+from orgs.audit import AuditEntry, address_of, record
+from orgs.fields import numbers
 from orgs.models import Organization, User
+from orgs.operator_fields import DayAndTime
+from orgs.operator_links import Neighbour, link_to, list_of, named
 
-MASK = "••••••••"
-NOTHING = "–"
 M = TypeVar("M", bound=models.Model)
 
-if TYPE_CHECKING:
 
-    class _ModelAdmin(admin.ModelAdmin[M]): ...
-else:
-
-    class _ModelAdmin(admin.ModelAdmin, Generic[M]): ...
+BACK = "back_to"
+"""Names in a form the object from whose page an action was chosen: afterwards that page is shown again."""
 
 
-class OperatorAdmin(_ModelAdmin[M]):
+@dataclass(frozen=True)
+class Deed:
+    """An action that can be done to one object from its page; `name` is that of the action."""
+
+    name: str
+    words: str
+    is_dangerous: bool
+
+
+class OperatorAdmin(MindsOthersAdmin[M]):
     """An administration page. `secret_fields` are never loaded, so they can be neither shown nor edited nor searched.
 
     What an operator adds, changes or deletes here goes into the audit besides Django's own log.
@@ -47,9 +51,12 @@ class OperatorAdmin(_ModelAdmin[M]):
     view_on_site = False
     show_full_result_count = False
     list_per_page = 50
+    formfield_overrides: ClassVar[dict[Any, Any]] = {models.DateTimeField: {"widget": DayAndTime}}
     secret_fields: ClassVar[Sequence[str]] = ()
     # What saving or deleting may raise by the rules of the model; said as a message.
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
+    # Actions that end something; their buttons look like it. What cannot be undone asks first besides.
+    dangerous: ClassVar[Collection[str]] = ()
     # Fetched with every row and page. Django's own list_select_related is for lists alone.
     select_related: ClassVar[Sequence[str]] = ()
 
@@ -73,6 +80,41 @@ class OperatorAdmin(_ModelAdmin[M]):
         # Django does not see this for `…__exact` of a number, which it renames.
         paths = [path.lstrip("^=@") for path in self.get_search_fields(request)]
         return found, may_have_duplicates or any(lookup_spawns_duplicates(self.opts, path) for path in paths)
+
+    def neighbours(self, obj: M) -> list[Neighbour]:
+        """Return what the page of `obj` leads to, besides what its fields link to."""
+        about = f"{obj._meta.label_lower}:{obj.pk}"
+        return [list_of(AuditEntry, _("Audit"), about=about)]
+
+    def deeds_for(self, obj: M) -> Collection[str] | None:
+        """Return the names of the actions that make sense for `obj`; None: all of them."""
+        return None
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        obj = kwargs.get("obj")
+        if obj is not None:
+            offered = self.get_actions(request)
+            offered.pop("delete_selected", None)
+            sensible = self.deeds_for(obj)
+            context |= {
+                "neighbours": self.neighbours(obj),
+                "deeds": [
+                    Deed(name, str(action[2]), name in self.dangerous)
+                    for name, action in offered.items()
+                    if action and (sensible is None or name in sensible)
+                ],
+                "checkbox": ACTION_CHECKBOX_NAME,
+                "back": BACK,
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_action(
+        self, request: HttpRequest, queryset: models.QuerySet[M], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        answer = super().response_action(request, queryset, *args, **kwargs)
+        if isinstance(answer, HttpResponseRedirect) and (back_to := request.POST.get(BACK)):
+            return HttpResponseRedirect(reverse(f"admin:{named(self.model)}_change", args=[quote(back_to)]))
+        return answer
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self._or_say_why_not(super().changeform_view, request, *args, **kwargs)
@@ -140,38 +182,17 @@ def operator(request: HttpRequest) -> User:
     return request.user
 
 
+def may_change(who: User, person: User) -> bool:
+    """Whether an operator may change how somebody logs in: only superusers may that of another operator."""
+    return who.is_superuser or who == person or not (person.is_staff or person.is_superuser)
+
+
 def _in_words(message: Any) -> str:
     """The names of changed fields, out of what Django's forms say; never their values."""
     if isinstance(message, str):
         return message
     changes = [change for part in message for change in part.values()]
     return ", ".join(str(field) for change in changes for field in change.get("fields", ()))
-
-
-def when(moment: datetime | None) -> str:
-    """Return a moment as Django's own columns show it, or a dash for never."""
-    return localize(timezone.localtime(moment)) if moment else NOTHING
-
-
-def link(thing: models.Model | None, text: object = None) -> SafeString | str:
-    """Return a link to the administration's page of `thing`, or a dash for nothing."""
-    return link_to(type(thing), thing.pk, text or thing) if thing is not None else NOTHING
-
-
-def link_to(model: type[models.Model], pk: object, text: object) -> SafeString | str:
-    """Return a link to the page of the `model` with that primary key, which need not be loaded."""
-    if pk is None:
-        return NOTHING
-    return format_html('<a href="{}">{}</a>', reverse(f"admin:{_named(model)}_change", args=[pk]), text)
-
-
-def link_to_list(model: type[models.Model], text: object, **filters: str | int) -> SafeString:
-    """Return a link to the administration's list of those of `model` that the filters leave."""
-    return format_html('<a href="{}?{}">{}</a>', reverse(f"admin:{_named(model)}_changelist"), urlencode(filters), text)
-
-
-def _named(model: type[models.Model]) -> str:
-    return f"{model._meta.app_label}_{model._meta.model_name}"
 
 
 def count(queryset: models.QuerySet[Any]) -> Subquery:
@@ -196,19 +217,48 @@ class AtOrBelowFilter(admin.SimpleListFilter):
     title = _("in or below")
     parameter_name = "in"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        wanted = self._wanted()
+        if not wanted:
+            return []
         chosen = self._chosen()
-        return [(str(chosen.pk), chosen.name)] if chosen else []
+        # Django leaves a filter out that has nothing to choose, and the list would be that of everybody.
+        return [(str(wanted[0]), chosen.name if chosen else _("an organization that is gone"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if not self._wanted():
+            return queryset
         chosen = self._chosen()
         if chosen is None:
-            return queryset
+            return queryset.none()
         return queryset.filter(organization__in=Organization.objects.get_queryset().at_or_below(chosen))
 
+    def _wanted(self) -> list[int]:
+        return numbers([self.value() or ""])
+
     def _chosen(self) -> Organization | None:
-        number = self.value() or ""
-        return Organization.objects.filter(pk=number).first() if number.isdecimal() else None
+        found: Organization | None = Organization.objects.filter(pk__in=self._wanted()).first()
+        return found
+
+
+class InTheWayFilter(admin.SimpleListFilter):
+    """Whether something is in the way of what is to be done: a column `trouble` says what."""
+
+    title = _("something in the way")
+    parameter_name = "in_the_way"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("yes")), ("no", _("no"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "yes":
+                stuck = queryset.exclude(trouble="")
+                # What is over keeps what had been in its way.
+                return stuck.open() if hasattr(stuck, "open") else stuck
+            case "no":
+                return queryset.filter(trouble="")
+        return queryset
 
 
 def customer_columns(path: str = "") -> dict[str, Subquery]:
@@ -235,8 +285,12 @@ def ask_first(
     question: str,
     consequence: str,
     yes: str,
+    details: Callable[[M], str] | None = None,
 ) -> TemplateResponse | None:
-    """Return a page that names what `action` is about to be done to, or None when that has been answered with yes."""
+    """Return a page that names what `action` is about to be done to, or None when that has been answered with yes.
+
+    `details` says of each thing what it comes to.
+    """
     if "confirmed" in request.POST:
         return None
     context = {
@@ -245,8 +299,12 @@ def ask_first(
         "consequence": consequence,
         "yes": yes,
         "opts": page.opts,
-        "things": queryset,
+        "things": [
+            {"pk": thing.pk, "name": str(thing), "details": details(thing) if details else ""} for thing in queryset
+        ],
         "action": action,
         "checkbox": ACTION_CHECKBOX_NAME,
+        "back": BACK,
+        "back_to": request.POST.get(BACK, ""),
     }
     return TemplateResponse(request, "admin/confirm_action.html", context)

@@ -104,9 +104,13 @@ class Membership(models.Model):
     @property
     def role(self) -> str:
         """The place in words: "member of Household"."""
+        return self.role_in(self.organization.name)
+
+    def role_in(self, name: str) -> str:
+        """The place in words, where its organization is called `name`."""
         if self.relation == self.Relation.MANAGER:
-            return gettext("manager of {name}").format(name=self.organization.name)
-        return gettext("member of {name}").format(name=self.organization.name)
+            return gettext("manager of {name}").format(name=name)
+        return gettext("member of {name}").format(name=name)
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
@@ -158,6 +162,9 @@ class Invitation(models.Model):
     revoked_at = models.DateTimeField(_("withdrawn"), null=True, blank=True, editable=False)
 
     objects = InvitationQuerySet.as_manager()
+
+    # Whether whoever sent it still manages what it leads into; filled in by `access.managed_invitations`.
+    stands: bool
 
     class Meta:
         verbose_name = _("invitation")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.core.mail import send_mail
 from django.db import models
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
@@ -56,6 +57,11 @@ def zone_named(name: str) -> ZoneInfo | None:
 def one_line(subject: str) -> str:
     """Return the subject of a mail on one line: names of people, devices and organizations can have line ends."""
     return " ".join(subject.split())
+
+
+def mail_to(address: str, subject: str, body: str) -> None:
+    """Mail somebody, as part of the running transaction: where mail is sent by SMTP, the worker does that later."""
+    send_mail(one_line(subject), body, None, [address])
 
 
 @contextmanager

@@ -8,6 +8,8 @@ first customer and the millionth.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.utils.translation import gettext as _
@@ -28,12 +30,68 @@ def create_customer(name: str, *, description: str = "") -> Organization:
 
 @transaction.atomic
 def create_below(parent: Organization, name: str, *, description: str = "") -> Organization:
-    """Return a new organization below `parent`. Raises IntegrityError if a sibling has that name."""
+    """Return a new organization below `parent`.
+
+    Raises IntegrityError if a sibling has that name, Organization.DoesNotExist if `parent` has been deleted meanwhile.
+    """
     lock_tree_of(parent)
     fresh_parent = Organization.objects.get(pk=parent.pk)
     organization = Organization(name=name, description=description, parent=fresh_parent)
     organization.save()
     return organization
+
+
+@transaction.atomic
+def create_paths_below(parent: Organization, paths: Sequence[Sequence[str]]) -> list[Organization]:
+    """Return the organizations that were missing on these paths of names from `parent` on, parents first.
+
+    What is there already stays as it is, so the same paths twice make nothing new. There are a few queries
+    for each level and for every few hundred organizations of the customer. Raises Organization.DoesNotExist if
+    `parent` has been deleted meanwhile.
+    """
+    lock_tree_of(parent)
+    whole = list(Organization.objects.filter(tree_id=parent.tree_id).order_by("lft"))
+    there = {(node.parent_id, node.name): node for node in whole}
+    reached: dict[tuple[str, ...], Organization] = {(): Organization.objects.get(pk=parent.pk)}
+    made: list[Organization] = []
+    for length in range(1, max(map(len, paths), default=0) + 1):
+        missing: list[tuple[str, ...]] = []
+        for path in dict.fromkeys(tuple(path[:length]) for path in paths if len(path) >= length):
+            if known := there.get((reached[path[:-1]].pk, path[-1])):
+                reached[path] = known
+            else:
+                missing.append(path)
+        # Each gets its place below, when all are there.
+        new = [_without_a_place(path[-1], below=reached[path[:-1]]) for path in missing]
+        made += Organization.objects.bulk_create(new)
+        reached.update(zip(missing, new, strict=True))
+    _number([*whole, *made])
+    return made
+
+
+def _without_a_place(name: str, *, below: Organization) -> Organization:
+    return Organization(name=name, parent=below, tree_id=below.tree_id, level=below.level + 1, lft=1, rght=2)
+
+
+def _number(whole: list[Organization]) -> None:
+    """Store `lft` and `rght` of a whole tree anew; siblings stay in the order in which they are given, root first."""
+    below: dict[int | None, list[Organization]] = {}
+    for node in whole:
+        below.setdefault(node.parent_id, []).append(node)
+    before = {node.pk: (node.lft, node.rght) for node in whole}
+    number, open_nodes = 1, [(whole[0], iter(below.get(whole[0].pk, ())))]
+    whole[0].lft = number
+    while open_nodes:
+        node, children = open_nodes[-1]
+        number += 1
+        if child := next(children, None):
+            child.lft = number
+            open_nodes.append((child, iter(below.get(child.pk, ()))))
+        else:
+            node.rght = number
+            open_nodes.pop()
+    changed = [node for node in whole if (node.lft, node.rght) != before[node.pk]]
+    Organization.objects.bulk_update(changed, ["lft", "rght"], batch_size=500)
 
 
 @transaction.atomic
@@ -92,8 +150,10 @@ def delete_customer(customer: Organization) -> None:
 def lock_tree_of(organization: Organization) -> None:
     """Make every other change of this customer's shape wait until the running transaction ends."""
     # SQLite has no row locks; there BEGIN IMMEDIATE (see DATABASES) makes the whole transaction the only writer.
+    # Not a lock on the key: rows that refer to the customer (of a device, of the audit) are stored meanwhile. Whoever
+    # has locked one of those, and we want it next, would otherwise wait for us with what they store beside it.
     list(
-        Organization.objects.select_for_update()
+        Organization.objects.select_for_update(no_key=True)
         .filter(tree_id=organization.tree_id, parent__isnull=True)
         .order_by()
         .values_list("pk")

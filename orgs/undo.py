@@ -18,9 +18,9 @@ SALT = "orgs.undo"
 MARK = "undo"
 
 
-def offer_undo(request: PersonRequest, sentence: str, *, address: str, **what: str | int | None) -> None:
-    """Say `sentence`, with a button that posts to `address`; the view there gets `what` from `undone`."""
-    token = signing.dumps({"by": request.user.pk, **what}, salt=SALT + address)
+def offer_undo(request: PersonRequest, sentence: str, *, address: str, **what: Any) -> None:
+    """Say `sentence`, with a button that posts to `address`; the view there gets `what` (as JSON) by `undone`."""
+    token = signing.dumps({"by": request.user.pk, **what}, salt=SALT + address, compress=True)
     messages.success(request, sentence, extra_tags=f"{MARK} {address} {token}")
 
 

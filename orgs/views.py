@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.db import IntegrityError, transaction
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from orgs import access, tree
+from orgs.audit import address_of, record_of_each
 from orgs.errors import ChangedMeanwhile
-from orgs.forms import EditOrganizationForm, OrganizationForm
+from orgs.forms import EditOrganizationForm, OrganizationForm, SeveralOrganizationsForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Organization
 
@@ -32,11 +34,38 @@ def new(request: PersonRequest, pk: int) -> HttpResponse:
                 note(request, "organization.created", about=made, organization=made)
         except IntegrityError:  # Two clicks at once: the other one made it.
             form.add_error("name", form.name_taken)
+        except Organization.DoesNotExist:
+            raise Http404 from None
         else:
             messages.success(request, _("“{name}” is now in {parent}.").format(name=made.name, parent=parent.name))
             return redirect(made)
     path = breadcrumbs(request.user, parent, _("New organization"))
     return render(request, "orgs/new.html", {"form": form, "organization": parent, "breadcrumbs": path})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_several(request: PersonRequest, pk: int) -> HttpResponse:
+    """Make many organizations below another one, of what somebody pastes."""
+    parent = _managed(request, pk)
+    form = SeveralOrganizationsForm(posted(request))
+    if form.is_valid():
+        try:
+            with transaction.atomic():
+                made = tree.create_paths_below(parent, form.cleaned_data["names"])
+                new = [(one, one) for one in made]
+                record_of_each("organization.created", new, by=request.user, address=address_of(request))
+        except Organization.DoesNotExist:
+            raise Http404 from None
+        if made:
+            said = ngettext(
+                "{count} organization is now in {parent}.", "{count} organizations are now in {parent}.", len(made)
+            )
+            messages.success(request, said.format(count=len(made), parent=parent.name))
+        else:
+            messages.info(request, _("All of these are there already. Nothing was made."))
+        return redirect(parent)
+    path = breadcrumbs(request.user, parent, _("Several organizations"))
+    return render(request, "orgs/new_several.html", {"form": form, "organization": parent, "breadcrumbs": path})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
@@ -11,17 +13,21 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from orgs import access, invitations
+from orgs import access, invitations, inviting_many
 from orgs.errors import InvitationNotGood, MailNotSent, TooManyInvitations
-from orgs.forms import AcceptForm, InvitationForm
-from orgs.forms_places import ChoosePlaceForm
-from orgs.http import PersonRequest, breadcrumbs, note, posted
+from orgs.forms import AcceptForm
+from orgs.forms_inviting import InvitationForm, SeveralInvitationsForm
+from orgs.forms_places import ChooseInvitationsForm, ChoosePlaceForm
+from orgs.http import PersonRequest, breadcrumbs, button_on, note, posted
 from orgs.logging_in import BACKEND
 from orgs.models import Invitation
+from orgs.resending import resend_many
+from orgs.undo import offer_undo, undone
 from orgs.views_people import under_people
 
 INVITATIONS_A_PAGE = 50
@@ -43,7 +49,7 @@ def choose_place(request: PersonRequest) -> HttpResponse:
 def invite(request: PersonRequest, pk: int) -> HttpResponse:
     """Invite somebody by e-mail. The answer is the same whether or not the address has an account."""
     organization = get_object_or_404(access.managed_organizations(request.user), pk=pk)
-    form = InvitationForm(posted(request), organization=organization)
+    form = InvitationForm(posted(request), organization=organization, by=request.user)
     if form.is_valid():
         try:
             with transaction.atomic():
@@ -63,6 +69,35 @@ def invite(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "orgs/invite.html", {"form": form, "organization": organization, "breadcrumbs": path})
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def invite_several(request: PersonRequest, pk: int) -> HttpResponse:
+    """Invite many at once, all or nobody, to an organization and to those below it."""
+    organization = get_object_or_404(access.managed_organizations(request.user), pk=pk)
+    form = SeveralInvitationsForm(posted(request), request.FILES or None, organization=organization, by=request.user)
+    if form.is_valid():
+        try:
+            with transaction.atomic():
+                sent = inviting_many.invite_all(form.rows, by=request.user, **form.offer)
+                for one in sent:
+                    note(request, "invitation.sent", about=one, organization=one.organization, relation=one.relation)
+        except TooManyInvitations as error:
+            form.add_error(None, str(error))
+        except IntegrityError:
+            form.add_error(
+                None, _("Somebody is inviting some of these in this very moment. Nobody was invited here: try again.")
+            )
+        except MailNotSent as error:
+            messages.error(request, str(error))
+        else:
+            said = ngettext("{count} invitation is on its way.", "{count} invitations are on their way.", len(sent))
+            messages.success(request, said.format(count=len(sent)))
+        if form.is_valid():
+            return redirect("invited")
+    path = breadcrumbs(request.user, organization, _("Invite several people"))
+    context = {"form": form, "organization": organization, "breadcrumbs": path}
+    return render(request, "orgs/invite_several.html", context)
+
+
 @require_safe
 def invited(request: PersonRequest) -> HttpResponse:
     """All invitations into what I manage that nobody has answered yet, those that need something first."""
@@ -73,10 +108,9 @@ def invited(request: PersonRequest) -> HttpResponse:
     return render(request, "orgs/invited.html", context)
 
 
-def _back(request: PersonRequest, invited: Invitation) -> HttpResponse:
+def _back(request: PersonRequest, invited: Invitation, to: str | None) -> HttpResponse:
     """Return to the list that the button was on: that of all invitations, or the organization's."""
-    here = request.POST.get("next") == reverse("invited")
-    return redirect("invited") if here else redirect(invited.organization)
+    return redirect("invited") if to == reverse("invited") else redirect(invited.organization)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,7 +120,7 @@ def resend(request: PersonRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         try:
             with transaction.atomic():
-                invitations.resend(invited)
+                invitations.resend(invited, by=request.user)
                 note(request, "invitation.sent_again", about=invited, organization=invited.organization)
         except (InvitationNotGood, TooManyInvitations, MailNotSent) as error:
             messages.error(request, str(error))
@@ -94,7 +128,27 @@ def resend(request: PersonRequest, pk: int) -> HttpResponse:
             messages.success(
                 request, _("A new link is on its way to {email}. The old one has ended.").format(email=invited.email)
             )
-    return _back(request, invited)
+    return _back(request, invited, request.POST.get("next"))
+
+
+@button_on("invited")
+def resend_several(request: PersonRequest) -> HttpResponse:
+    """Mail the chosen ones again, each with a new link, and say which were not sent and why; the list has the form."""
+    form = ChooseInvitationsForm(posted(request), user=request.user)
+    if form.is_valid():
+        done = resend_many(
+            form.cleaned_data["invitations"],
+            by=request.user,
+            note=lambda one: note(request, "invitation.sent_again", about=one, organization=one.organization),
+        )
+        if said := done.said():
+            messages.success(request, said)
+        for reason in done.said_not():
+            messages.error(request, reason)
+    for errors in form.errors.values():
+        messages.error(request, " ".join(map(str, errors)))
+    back = request.POST.get("next", "")
+    return redirect(back if back.startswith(f"{reverse('invited')}?") else "invited")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -109,8 +163,33 @@ def withdraw(request: PersonRequest, pk: int) -> HttpResponse:
         except InvitationNotGood as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, _("The invitation to {email} is withdrawn.").format(email=invited.email))
-    return _back(request, invited)
+            said = _("The invitation to {email} is withdrawn.").format(email=invited.email)
+            when, back = invited.revoked_at, request.POST.get("next", "")
+            address = reverse("invitation_restore", args=[pk])
+            offer_undo(request, said, address=address, withdrawn_at=when.isoformat() if when else "", back=back)
+    return _back(request, invited, request.POST.get("next"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def restore(request: PersonRequest, pk: int) -> HttpResponse:
+    """Undo `withdraw`: the link that was mailed is good again."""
+    invited = get_object_or_404(access.managed_invitations(request.user).select_related("organization"), pk=pk)
+    if request.method != "POST":
+        return _back(request, invited, None)
+    what = undone(request)
+    if what is None:
+        messages.error(request, _("This can no longer be undone. Send a new invitation instead."))
+        return _back(request, invited, None)
+    try:
+        with transaction.atomic():
+            invitations.restore(invited, withdrawn_at=datetime.fromisoformat(what["withdrawn_at"]))
+            note(request, "invitation.restored", about=invited, organization=invited.organization)
+    except InvitationNotGood as error:
+        messages.error(request, str(error))
+    else:
+        said = _("The invitation to {email} stands again, with the link that was mailed.")
+        messages.success(request, said.format(email=invited.email))
+    return _back(request, invited, what["back"])
 
 
 @login_not_required
@@ -140,7 +219,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 @login_not_required
 @never_cache
-@require_POST
+@button_on("invitation")
 def ask_again(request: HttpRequest, token: str) -> HttpResponse:
     """Pass on the wish for a new link. The answer is the same whatever became of the invitation."""
     invitations.ask_for_new(token)

@@ -5,16 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils.translation import gettext_lazy as _
 
 from channels import vault
 from orgs.models import User
 from orgs.readers import as_read_by
+from portal.browsers import name_of
+
+_WRONG_CODE = _("This code is not right. It may have changed just now: type in the one that is shown at this moment.")
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Writes mails to people in their own language, whoever's click it is that sends them."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": _(
+            "The e-mail address or the password is not right. “Show” lets you read what you type."
+        ),
+        "incorrect_password": _("This password is not right. “Show” lets you read what you type."),
+        "too_many_login_attempts": _("Too many tries. Please wait five minutes, then try again."),
+        "incorrect_code": _WRONG_CODE,
+    }
 
     def format_email_subject(self, subject: str) -> str:
         return subject
@@ -33,6 +48,14 @@ class AccountAdapter(DefaultAccountAdapter):
 
 class SecondFactors(DefaultMFAAdapter):
     """Keeps the secrets of second factors as all secrets are kept: encrypted."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {"incorrect_code": _WRONG_CODE}
+
+    def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:
+        """Propose what a passkey is called: as the browser that it is made in, numbered where there is one already."""
+        name = name_of(context.request.headers.get("User-Agent", ""))
+        same = Authenticator.objects.filter(user_id=user.pk, type=type, data__name__startswith=name).count()
+        return f"{name} {same + 1}" if same else name
 
     def encrypt(self, text: str) -> str:
         return vault.encrypt(text)

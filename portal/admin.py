@@ -1,134 +1,32 @@
-"""Pages for operators with what spans the apps: customers with devices and account, channels with their device."""
+"""Channels with their device, mail and background work, for operators; customers and people have files of their own."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any  # noqa: F401  Within a type in quotes.
 
-from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django_tasks_db import admin as _tasks_admin  # noqa: F401  Registers what is replaced here.
 from django_tasks_db.models import DBTaskResult
 
 from channels.admin import ChannelAdmin
-from channels.models import Channel, PlatformAccount
-from devices.models import Device, DeviceContact, RegistrationKey
-from devices.moving import move_organization
-from devices.read_rights import end_lost_read_keys
-from orgs.admin import OrganizationAdmin
-from orgs.admin_people import MembershipAdmin, UserAdmin
-from orgs.models import Membership, Organization, User
-from orgs.operators import (
-    NOTHING,
-    AtOrBelowFilter,
-    ReadOnlyAdmin,
-    at_or_below_outer,
-    count,
-    link,
-    link_to,
-    link_to_list,
-    when,
-)
+from channels.models import Channel
+from devices.models import Device
+from orgs.operator_links import NOTHING, link
+from orgs.operators import InTheWayFilter, ReadOnlyAdmin, operator
+from portal import admin_customers as admin_customers  # Registered by being imported, these two.
+from portal import admin_people as admin_people
 from portal.letters import Letter
+from portal.tasks import send_letter
 
-admin.site.unregister([Organization, Membership, User, Channel, DBTaskResult])
-
-
-class AccountStateFilter(admin.SimpleListFilter):
-    """What the platform says of the customer's account key."""
-
-    title = _("account")
-    parameter_name = "account"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [*PlatformAccount.State.choices, ("none", _("none at all"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() == "none":
-            return queryset.customers().filter(platform_account__isnull=True)
-        return queryset.filter(platform_account__state=self.value()) if self.value() else queryset
-
-
-@admin.register(Organization)
-class CustomerAdmin(OrganizationAdmin):
-    """The tree with what operators are asked for: devices, when they were last seen, the state of the account."""
-
-    list_display = (
-        "indented", "customer", "people", "devices", "last_asked", "account", "created_at", "suspended_at",
-    )  # fmt: skip
-    list_filter = (*OrganizationAdmin.list_filter, AccountStateFilter)
-    readonly_fields = (
-        "customer", "account", "devices", "last_asked", "registration_keys", "created_at", "suspended_at",
-    )  # fmt: skip
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
-        contacts = DeviceContact.objects.filter(at_or_below_outer("device__organization")).order_by("-asked_at")
-        accounts = PlatformAccount.objects.filter(organization=OuterRef("pk"))
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                device_count=count(Device.objects.filter(at_or_below_outer("organization"))),
-                last_asked_at=Subquery(contacts.values("asked_at")[:1]),
-                account_pk=Subquery(accounts.values("pk")),
-                account_state=Subquery(accounts.values("state")),
-            )
-        )
-
-    def move(self, organization: Organization, *, below: Organization) -> None:
-        move_organization(organization, below=below)
-
-    @admin.display(description=_("devices"))
-    def devices(self, organization: Any) -> SafeString | str:
-        return link_to_list(Device, organization.device_count, **{AtOrBelowFilter.parameter_name: organization.pk})
-
-    @admin.display(description=_("last asked"))
-    def last_asked(self, organization: Any) -> str:
-        return when(organization.last_asked_at)
-
-    @admin.display(description=_("account"))
-    def account(self, organization: Any) -> SafeString | str:
-        if not organization.is_customer:
-            return NOTHING
-        if organization.account_pk is None:
-            return gettext("none")
-        return link_to(
-            PlatformAccount, organization.account_pk, PlatformAccount.State(organization.account_state).label
-        )  # fmt: skip
-
-    @admin.display(description=_("registration keys"))
-    def registration_keys(self, organization: Organization) -> SafeString:
-        here = {AtOrBelowFilter.parameter_name: organization.pk}
-        return link_to_list(RegistrationKey, gettext("keys whose devices land here or below"), **here)
-
-
-@admin.register(Membership)
-class PlaceAdmin(MembershipAdmin):
-    """Places; whoever loses one loses the read keys to what they no longer see."""
-
-    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        end_lost_read_keys(obj.organization)
-
-    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        super().delete_model(request, obj)
-        end_lost_read_keys(obj.organization)
-
-
-@admin.register(User)
-class PersonAdmin(UserAdmin):
-    """People; whoever is locked out loses their read keys."""
-
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if change and not obj.is_active:
-            for place in obj.memberships.select_related("organization"):
-                end_lost_read_keys(place.organization)
+admin.site.unregister([Channel, DBTaskResult])
 
 
 @admin.register(Channel)
@@ -160,15 +58,34 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
     """Mail that the mail server has not taken yet, without its text: that may have a link in it."""
 
     list_display = ("to", "created_at", "tries", "next_at", "trouble")
+    list_filter = (InTheWayFilter, "created_at")
+    actions = ("try_now",)
     search_fields = ("to",)
     search_help_text = _("Part of the address.")
     secret_fields = ("content",)
     fields = list_display
 
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Whether the action is there, though nothing of a letter is edited here."""
+        return operator(request).has_perm("portal.change_letter")
+
+    @admin.action(description=_("Try again now"), permissions=["send"])
+    def try_now(self, request: HttpRequest, queryset: QuerySet[Letter]) -> None:
+        n = 0
+        for letter in queryset:
+            n += Letter.objects.filter(pk=letter.pk).update(next_at=timezone.now())
+            send_letter.enqueue(letter.pk)
+        said = ngettext(
+            "{n} mail is tried again now: look again in a minute.",
+            "{n} mails are tried again now: look again in a minute.",
+            n,
+        )
+        self.message_user(request, said.format(n=n), messages.SUCCESS)
+
 
 @admin.register(DBTaskResult)
 class TaskAdmin(ReadOnlyAdmin["DBTaskResult[Any, Any]"]):
-    """Work in the background, without what it was given: that may be a mail with a link."""
+    """Work in the background, without what it was given: that may be the name of a file for one person alone."""
 
     list_display = ("task_path", "status", "priority", "enqueued_at", "run_after", "started_at", "finished_at")
     list_filter = ("status", "enqueued_at")

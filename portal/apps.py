@@ -6,10 +6,11 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        from portal import account_events, log_ins
+        from portal import account_events, library_words, log_ins
 
         log_ins.connect()
         account_events.connect()
+        library_words.name()
 
 
 class OperatorsConfig(admin.AdminConfig):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from django.db import transaction
@@ -28,19 +28,16 @@ def close_account(user: User, *, with_customers: Mapping[Organization, bool], ad
     """Let a person leave all organizations, log out everywhere, and be deleted; what the audit says of them stays.
 
     `with_customers` are the customers that are closed, too, and whether the channels of each are kept. Raises
-    LastManager when a customer that is not among them would have no manager left, and ChangedMeanwhile when one of
-    them has another manager by now.
+    LastManager when a customer that is not among them would have no manager left, ChangedMeanwhile when one of them has
+    another manager by now, and Suspended when one of them is.
     """
-    for customer in with_customers:
-        tree.lock_tree_of(customer)
+    _lock_trees(user, with_customers)
     if others := set(with_customers).difference(people.customers_left_alone_by(user)):
         said = _("“{name}” has another manager by now, and is not closed with your account. Read again what would go.")
         raise ChangedMeanwhile(said.format(name=min(map(str, others))))
     for customer, keep_channels in with_customers.items():
         close_customer(customer, keep_channels=keep_channels, by=user, address=address)
-    places = Membership.objects.filter(user=user).select_related("organization")
-    for place in places.order_by("organization__tree_id", "pk"):
-        tree.lock_tree_of(place.organization)
+    for place in Membership.objects.filter(user=user).select_related("organization").order_by("pk"):
         people.remove(place)
         end_lost_read_keys(place.organization)
     audit.record("account.closed", by=user, organization=None, about=user, address=address)
@@ -49,6 +46,17 @@ def close_account(user: User, *, with_customers: Mapping[Organization, bool], ad
     take_outs.forget(user)
     erase.using(run_after=timezone.now() + SAFETY_NET).enqueue(user.pk)
     transaction.on_commit(lambda: erase.call(user.pk))
+
+
+def _lock_trees(user: User, customers: Iterable[Organization]) -> None:
+    """Lock all trees that are about to change, in the order of everybody who locks several.
+
+    Two people who each belong to what the other closes would otherwise wait for each other.
+    """
+    places = Membership.objects.filter(user=user).select_related("organization")
+    trees = {one.tree_id: one for one in (*customers, *(place.organization for place in places))}
+    for _number, organization in sorted(trees.items()):
+        tree.lock_tree_of(organization)
 
 
 @task()

@@ -17,9 +17,9 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 
-from devices.envelope import RegistrationKeyText
 from devices.models import Device, RegistrationKey
 from devices.registration import register
+from devices.registration_key_text import RegistrationKeyText
 from orgs import invitations, tree
 from orgs.models import Invitation, Organization, User
 from portal.signup import sign_up

@@ -59,6 +59,12 @@ SETTINGS: tuple[Setting, ...] = (
         "DATABASE_URL", "str", "sqlite:///var/db.sqlite3", "`sqlite:///FILE` or `postgres://USER:PASSWORD@HOST/NAME`."
     ),
     Setting(
+        "DATABASE_POOLED",
+        "bool",
+        False,
+        "Whether a pooler (PgBouncer) gives each transaction another connection: then no statement is prepared.",
+    ),
+    Setting(
         "TAKE_OUT_FOLDER",
         "str",
         "var/take-outs",

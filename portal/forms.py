@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels.models import PlatformAccount
 from channels.platforms import BadAccountKey, PlatformError, platform_named
-from devices.envelope import RegistrationKeyText
+from devices.registration_key_text import RegistrationKeyText
 from orgs.models import User
 from portal.signup import sign_up
 
@@ -37,7 +37,7 @@ class SignupForm(AllauthSignupForm):
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
     )
     thingspeak_api_key = forms.CharField(
-        label=_("ThingSpeak account API key"),
+        label=_("ThingSpeak account key"),
         max_length=64,
         help_text=_("On thingspeak.com under My Profile: “User API Key”. It looks like R9TUHWKR8OOQEHWU."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),

@@ -27,7 +27,7 @@ class LetterQuerySet(models.QuerySet["Letter"]):
     """Letters, narrowed."""
 
     def held_up(self) -> Self:
-        """Return those that the mail server did not take when it was asked."""
+        """Return those that could not be sent when it was tried."""
         return self.exclude(trouble="")
 
 
@@ -92,6 +92,6 @@ class Letter(models.Model):
         return True
 
     def note_trouble(self, error: Exception) -> None:
-        """Remember why the mail server did not take it, for operators; not what it said, which may repeat the mail."""
+        """Remember why it was not sent, for operators; not what the mail server said, which may repeat the mail."""
         self.trouble = type(error).__name__
         self.save(update_fields=["trouble"])

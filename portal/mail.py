@@ -13,6 +13,9 @@ from django.core.mail.message import EmailMessage
 from django.db import transaction
 from django.utils import timezone
 
+from channels.vault import CannotDecrypt
+from orgs import audit
+
 log = logging.getLogger(__name__)
 
 
@@ -35,24 +38,35 @@ def post(pk: int) -> str:
     """Hand a letter to the mail server and delete it; return what became of it.
 
     The next try is in the queue before this one begins, so that neither a mail server that is away nor a process that
-    dies loses it.
+    dies loses it. The last try has none after it: what nobody expected to go wrong does not go wrong for ever.
     """
     from portal.letters import TRIES, Letter
     from portal.tasks import send_letter
 
-    letter = Letter.objects.filter(pk=pk).first()
+    # Without the text: should nobody be able to decrypt it, that is found out where it is remembered.
+    letter = Letter.objects.defer("content").filter(pk=pk).first()
     if letter is None:
         return "sent before"
     with transaction.atomic():
         if not letter.take(timezone.now()):
             return "somebody else's turn"
-        send_letter.using(run_after=letter.next_at).enqueue(pk)
+        if letter.tries < TRIES:
+            send_letter.using(run_after=letter.next_at).enqueue(pk)
     try:
         get_connection(settings.MAIL_TRANSPORT).send_messages([letter.message])
-    except (SMTPException, OSError) as error:
+    except (SMTPException, OSError, CannotDecrypt) as error:
         if letter.tries < TRIES and not _is_final(error):
             letter.note_trouble(error)
             return "not taken"
+        # Without its text, as everywhere: whom somebody asks "did it go out?" finds the address.
+        audit.record(
+            "letter.given_up",
+            by=None,
+            organization=None,
+            about=letter,
+            tries=letter.tries,
+            trouble=type(error).__name__,
+        )
         log.warning("A mail was given up after %s tries (%s).", letter.tries, type(error).__name__)
         letter.delete()
         return "given up"

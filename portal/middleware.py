@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import Resolver404, get_resolver
 from django.utils import timezone, translation
-from django.views.defaults import page_not_found
+from django.utils.translation import gettext as _
+from django.views.defaults import bad_request, page_not_found
 
 from orgs.readers import spoken, zone_named
 from portal.log_ins import note_seen
@@ -21,6 +29,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-src {frames}; frame-ancestors {ancestors}"
 )
+# What a page fetches by the dozen, and nobody opens, needs few words.
+POLICY_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
 
 
 def device_paths(get_response: GetResponse) -> GetResponse:
@@ -75,21 +85,44 @@ def as_people_read(get_response: GetResponse) -> GetResponse:
     return handle
 
 
-class NotFoundForPeople:
-    """Show the product's own page for what is not there also in development and the demo.
+class LogInFirst(LoginRequiredMiddleware):
+    """Ask for the password before a page is shown. What was sent without one is not done, and that is said."""
 
-    Django's page with DEBUG on tells developers of addresses, and people who try the demo nothing. It is still shown
-    for an address that leads nowhere at all.
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
+        if request.method == "POST":
+            messages.warning(
+                request, _("You were no longer logged in, so that was not done. Log in and please do it once more.")
+            )
+        return super().handle_no_permission(request, view_func)
+
+
+class RefusalsForPeople:
+    """Answer what is not there or was not understood with pages of the product, in development and the demo, too.
+
+    Django's own with DEBUG on tell developers of addresses and settings, and people who try the demo nothing. What
+    breaks (500) still shows developers where. A method that a page does not take gets a page as well, not an empty one.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed):
+            page = render(request, "405.html", status=405)
+            page["Allow"] = response["Allow"]
+            return page
+        leads_nowhere = response.status_code == 404 and request.resolver_match is None
+        return page_not_found(request, Http404()) if leads_nowhere and settings.DEBUG else response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        return page_not_found(request, exception) if isinstance(exception, Http404) else None
+        if isinstance(exception, Http404):
+            return page_not_found(request, exception)
+        if isinstance(exception, SuspiciousOperation):
+            # As Django does where nobody answers in its place; without the path, which can hold the token of a link.
+            route = request.resolver_match.route if request.resolver_match else "?"
+            logging.getLogger(f"django.security.{type(exception).__name__}").warning("Refused at %s", route)
+        return bad_request(request, exception) if isinstance(exception, BadRequest | SuspiciousOperation) else None
 
 
 def note_log_ins(get_response: GetResponse) -> GetResponse:
@@ -109,7 +142,9 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
     def handle(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         if "Content-Security-Policy" not in response:
-            response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(frames="'self'", ancestors="'none'")
+            is_data = response.get("Content-Type", "").startswith("application/json")
+            page = CONTENT_SECURITY_POLICY.format(frames="'self'", ancestors="'none'")
+            response["Content-Security-Policy"] = POLICY_OF_DATA if is_data else page
         return response
 
     return handle

@@ -69,12 +69,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.middleware.note_log_ins",
     "portal.middleware.as_people_read",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "portal.middleware.LogInFirst",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "portal.middleware.NotFoundForPeople",
+    "portal.middleware.RefusalsForPeople",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -86,7 +86,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["portal.templatetags.icons"],
+            "builtins": ["portal.templatetags.icons", "portal.templatetags.moments", "portal.templatetags.places"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -96,10 +96,14 @@ TEMPLATES = [
         },
     },
 ]
+FORM_RENDERER = "orgs.form_words.Renderer"
 
 
-def _database(url: str) -> dict[str, Any]:
-    """Django's DATABASES entry for `url`, with what makes SQLite safe and fast under several writers."""
+def _database(url: str, *, pooled: bool) -> dict[str, Any]:
+    """Django's DATABASES entry for `url`, with what makes SQLite safe and fast under several writers.
+
+    `pooled`: the next transaction may have another connection, which knows nothing of what was prepared in this one.
+    """
     if url.startswith("sqlite:///") and not url.startswith("sqlite:////") and ":memory:" not in url:
         file = BASE_DIR / url.removeprefix("sqlite:///")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -119,12 +123,13 @@ def _database(url: str) -> dict[str, Any]:
         database["TEST"] = {"NAME": str(BASE_DIR / "var" / "test.sqlite3")}
     else:
         # For `devices.compiled`. Django's own cursors prepare nothing, whatever this says.
-        database.setdefault("OPTIONS", {}).setdefault("prepare_threshold", 2)
+        database.setdefault("OPTIONS", {})["prepare_threshold"] = None if pooled else 2
+        database["DISABLE_SERVER_SIDE_CURSORS"] = pooled
     return database
 
 
 TAKE_OUT_FOLDER = BASE_DIR / _env["TAKE_OUT_FOLDER"]
-DATABASES = {"default": _database(_env["DATABASE_URL"])}
+DATABASES = {"default": _database(_env["DATABASE_URL"], pooled=_env["DATABASE_POOLED"])}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": django_cache_url.parse(_env["CACHE_URL"])}
 if CACHES["default"]["BACKEND"].endswith("RedisCache"):
@@ -176,13 +181,25 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "signup": "portal.forms.SignupForm",
+    "login": "portal.entrance_forms.LoginForm",
+    "reset_password": "portal.entrance_forms.ResetPasswordForm",
+    "reset_password_from_key": "portal.entrance_forms.ResetPasswordKeyForm",
+    "change_password": "portal.entrance_forms.ChangePasswordForm",
+    "set_password": "portal.entrance_forms.SetPasswordForm",
+}
 INVITATIONS_A_DAY: int = _env["INVITATIONS_A_DAY"]
 ALLAUTH_TRUSTED_PROXY_COUNT: int = _env["TRUSTED_PROXY_COUNT"]
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_URL.split(":", 1)[0]
 
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_ADAPTER = "portal.accounts.SecondFactors"
+MFA_FORMS = {
+    "authenticate": "portal.entrance_forms.CodeForm",
+    "reauthenticate": "portal.entrance_forms.CodeAgainForm",
+    "activate_totp": "portal.entrance_forms.ActivateAppForm",
+}
 MFA_TOTP_ISSUER = "Smart Widgets Keys"
 MFA_TOTP_TOLERANCE = 1  # Clocks of phones are wrong by half a minute.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from channels.models import ChannelKey, KeyState, PlatformAccount, ShownKey
 from devices.models import Device, RegistrationKey
 from orgs.models import AuditEntry, User
+from orgs.paths import Paths
 
 READ_KEY = gettext_lazy("Read key")
 REGISTRATION_KEY = gettext_lazy("Registration key")
@@ -38,22 +39,25 @@ class Showing:
 
 def shown_to(user: User) -> list[Showing]:
     """Return the keys that `user` has been shown, those shown last first. Asks the database a fixed number of times."""
-    found = [*_own(user), *_shared(user), *_from_the_audit(user)]
+    paths = Paths(user)
+    found = [*_own(user, paths), *_shared(user, paths), *_from_the_audit(user, paths)]
     return sorted(found, key=lambda showing: showing.at, reverse=True)
 
 
-def _own(user: User) -> Iterator[Showing]:
+def _own(user: User, paths: Paths) -> Iterator[Showing]:
     keys = list(ChannelKey.objects.filter(holder=user).select_related(DEVICE).order_by("-pk")[:MOST])
     visible = _visible(user, keys)
     for key in keys:
-        yield _of_channel(READ_KEY, key, is_visible=key.channel_id in visible, at=key.created_at)
+        is_visible = key.channel_id in visible
+        yield _of_channel(READ_KEY, key, paths, is_visible=is_visible, at=key.created_at)
 
 
-def _shared(user: User) -> Iterator[Showing]:
+def _shared(user: User, paths: Paths) -> Iterator[Showing]:
     showings = list(ShownKey.objects.filter(user=user).select_related(f"key__{DEVICE}").order_by("-at")[:MOST])
     visible = _visible(user, [showing.key for showing in showings])
     for showing in showings:
-        yield _of_channel(READ_KEY, showing.key, is_visible=showing.key.channel_id in visible, at=showing.at)
+        is_visible = showing.key.channel_id in visible
+        yield _of_channel(READ_KEY, showing.key, paths, is_visible=is_visible, at=showing.at)
 
 
 def _visible(user: User, keys: Iterable[ChannelKey]) -> set[int | None]:
@@ -62,11 +66,13 @@ def _visible(user: User, keys: Iterable[ChannelKey]) -> set[int | None]:
     return set(Device.objects.visible_to(user).filter(channel__in=channels).values_list("channel", flat=True))
 
 
-def _of_channel(kind: Promise, key: ChannelKey, *, is_visible: bool, at: datetime, where: str = "") -> Showing:
+def _of_channel(
+    kind: Promise, key: ChannelKey, paths: Paths, *, is_visible: bool, at: datetime, where: str = ""
+) -> Showing:
     return Showing(
         kind=kind,
         what=str(key.channel.device) if is_visible else _("Channel {number}").format(number=key.channel.number),
-        where=key.channel.device.organization.name if is_visible else where,
+        where=paths.to(key.channel.device.organization) if is_visible else where,
         at=at,
         # One that retires without a date is being ended right now.
         is_good=key.state == KeyState.CURRENT or (key.state == KeyState.RETIRING and key.valid_until is not None),
@@ -74,13 +80,13 @@ def _of_channel(kind: Promise, key: ChannelKey, *, is_visible: bool, at: datetim
     )
 
 
-def _from_the_audit(user: User) -> Iterator[Showing]:
+def _from_the_audit(user: User, paths: Paths) -> Iterator[Showing]:
     """What is not in tables of its own: keys of organizations and of accounts, and those made for programs."""
     showing = Q(action__endswith=".shown") & ~Q(action="read_key.shown") | Q(action="read_key.added")
     last: dict[str, dict[int, AuditEntry]] = {}
     for entry in AuditEntry.objects.filter(showing, actor=user)[:MOST]:  # The newest first.
         last.setdefault(entry.object_type, {}).setdefault(int(entry.object_id), entry)
-    yield from _program_keys(user, last.pop(ChannelKey._meta.label_lower, {}))
+    yield from _program_keys(user, paths, last.pop(ChannelKey._meta.label_lower, {}))
     yield from _registration_keys(user, last.pop(RegistrationKey._meta.label_lower, {}))
     yield from _account_keys(last.pop(PlatformAccount._meta.label_lower, {}))
     for entries in last.values():
@@ -91,13 +97,13 @@ def _as_noted(kind: Promise, entry: AuditEntry, *, is_good: bool, until: datetim
     return Showing(kind, entry.object_label, entry.organization_name, entry.created_at, is_good, until)
 
 
-def _program_keys(user: User, last: dict[int, AuditEntry]) -> Iterator[Showing]:
+def _program_keys(user: User, paths: Paths, last: dict[int, AuditEntry]) -> Iterator[Showing]:
     keys = ChannelKey.objects.select_related(DEVICE).in_bulk(last)
     visible = _visible(user, keys.values())
     for pk, entry in last.items():
         if key := keys.get(pk):
             is_visible, where = key.channel_id in visible, entry.organization_name
-            yield _of_channel(PROGRAM_KEY, key, is_visible=is_visible, at=entry.created_at, where=where)
+            yield _of_channel(PROGRAM_KEY, key, paths, is_visible=is_visible, at=entry.created_at, where=where)
         else:
             yield _as_noted(PROGRAM_KEY, entry, is_good=False)
 

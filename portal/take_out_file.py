@@ -98,9 +98,10 @@ def _about(user: User) -> Iterator[tuple[str, Any]]:
     yield "places.json", [_place(place) for place in _places(user)]
     yield "shown.json", [_shown(showing) for showing in shown_to(user)]
     yield "activity.json", [_done(entry) for entry in AuditEntry.objects.filter(actor=user).order_by("created_at")]
-    yield "devices.json", [_device(device) for device in devices]
     managed = access.managed_organizations(user)
-    if not managed.exists():
+    mine = set(managed.values_list("pk", flat=True))
+    yield "devices.json", [_device(device, is_managed=device.organization_id in mine) for device in devices]
+    if not mine:
         return
     yield (
         "organizations.json",
@@ -174,11 +175,12 @@ def _done(entry: AuditEntry) -> dict[str, Any]:
     }
 
 
-def _device(device: Device) -> dict[str, Any]:
+def _device(device: Device, *, is_managed: bool) -> dict[str, Any]:
     contact = getattr(device, "contact", None)
     asked: datetime | None = contact.asked_at if contact else None
     return {
-        "serial": device.serial,
+        # As on the pages: with a serial number and somebody's registration key one asks in the name of the device.
+        "serial": device.serial if is_managed or not device.name else None,
         "name": device.name,
         "organization": device.organization_id,
         "organization_name": device.organization.name,

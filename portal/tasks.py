@@ -12,8 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_tasks import task
 
-from devices.tasks import send
-from orgs.readers import as_read_by
+from orgs.readers import as_read_by, mail_to
 from portal import mail
 from portal.take_out_file import advance
 from portal.take_outs import STUCK_AFTER, TakeOut, folder
@@ -61,7 +60,7 @@ def _hand_over(take_out: TakeOut) -> bool:
     delete_take_out.using(run_after=take_out.ends_at).enqueue(take_out.pk, take_out.file)
     link = settings.PUBLIC_URL + reverse("my_data")
     body = render_to_string("portal/mail/take_out.txt", {"take_out": take_out, "link": link})
-    send.enqueue([take_out.user.email], _("Your data are ready"), body)
+    mail_to(take_out.user.email, _("Your data are ready"), body)
     return True
 
 

@@ -16,8 +16,9 @@ from django.utils.translation import ngettext
 from django.views import i18n
 from django.views.decorators.http import require_http_methods, require_safe
 
+from orgs.alone import alone_with
 from orgs.http import PersonRequest, note_own, posted
-from orgs.models import Membership
+from orgs.models import Membership, User
 from orgs.readers import as_read_by, spoken
 from portal.account_forms import ProfileForm
 from portal.log_ins import LogIn
@@ -39,9 +40,10 @@ def set_language(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def my_account(request: PersonRequest) -> HttpResponse:
     """Everything about oneself: name and language, ways to log in, places, keys that were shown, the way out."""
-    form = ProfileForm(posted(request), user=request.user)
-    if form.is_valid():
-        return _saved(request, form)
+    with alone_with(request, lambda: _myself(request)) as person:
+        form = ProfileForm(posted(request), user=person)
+        if form.is_valid():
+            return _saved(request, person, form)
     shown = shown_to(request.user)
     places = Membership.objects.current().filter(user=request.user).select_related("organization", "created_by")
     context = {
@@ -55,12 +57,15 @@ def my_account(request: PersonRequest) -> HttpResponse:
     return render(request, "portal/account.html", context)
 
 
-def _saved(request: PersonRequest, form: ProfileForm) -> HttpResponse:
-    person = request.user
-    with transaction.atomic():
-        person.introduce(**form.values)
-        if form.changed:
-            note_own(request, "account.changed", fields=form.changed)
+def _myself(request: PersonRequest) -> User:
+    # What the request has read at its beginning may have changed until a form is looked at.
+    return User.objects.get(pk=request.user.pk) if request.method == "POST" else request.user
+
+
+def _saved(request: PersonRequest, person: User, form: ProfileForm) -> HttpResponse:
+    person.introduce(**form.values)
+    if form.changed:
+        note_own(request, "account.changed", fields=form.changed)
     with as_read_by(person):
         messages.success(request, _("Your account is saved."))
     response = redirect("my_account")

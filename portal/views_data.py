@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from devices.models import Device
 from orgs import audit, people
-from orgs.errors import ChangedMeanwhile, LastManager
+from orgs.errors import ChangedMeanwhile, LastManager, Suspended
 from orgs.http import PersonRequest, note_own, posted
 from orgs.models import Membership, Organization
 from portal import take_outs
@@ -79,11 +79,11 @@ def close(request: PersonRequest) -> HttpResponse:
 @reauthentication_required
 def _close(request: PersonRequest) -> HttpResponse:
     form = ClosingForm(posted(request), customers=people.customers_left_alone_by(request.user))
-    if not form.is_valid():
+    if any(customer.suspended_at for customer in form.customers) or not form.is_valid():
         return _closing_page(request, form)
     try:
         close_account(request.user, with_customers=form.decisions, address=audit.address_of(request))
-    except (ChangedMeanwhile, LastManager) as error:  # Somebody else has come or left a moment ago.
+    except (ChangedMeanwhile, LastManager, Suspended) as error:  # All was different a moment ago.
         messages.error(request, str(error))
         return redirect("account_close")
     logout(request)
@@ -92,6 +92,8 @@ def _close(request: PersonRequest) -> HttpResponse:
 
 
 def _closing_page(request: PersonRequest, form: ClosingForm) -> HttpResponse:
+    if suspended := [customer for customer in form.customers if customer.suspended_at]:
+        return render(request, "portal/close_not_now.html", {"suspended": suspended})
     context = {
         "form": form if form.customers else None,
         "customers": form.customers,

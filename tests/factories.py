@@ -12,8 +12,8 @@ from allauth.account.models import EmailAddress
 
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import platform_named
-from devices.envelope import RegistrationKeyText
 from devices.models import Device, RegistrationKey
+from devices.registration_key_text import RegistrationKeyText
 from orgs import tree
 from orgs.models import Membership, Organization, User
 

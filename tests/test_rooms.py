@@ -66,5 +66,6 @@ def test_the_portal_knows_the_embedded_platform_only_through_its_interface() -> 
 
 
 def test_devices_need_nothing_of_django() -> None:
-    for path in [*modules("devices/thermometer"), ROOT / "devices/envelope.py", ROOT / "devices/serials.py"]:
+    shared = (ROOT / "devices" / f"{name}.py" for name in ("envelope", "registration_key_text", "serials"))
+    for path in [*modules("devices/thermometer"), *shared]:
         assert not {name for name in imported(path) if name.split(".")[0] in ("django", "rest_framework")}, path

@@ -17,7 +17,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels.platform.models import FIELDS, Account, ApiKey, Channel
-from orgs.operators import MASK, NOTHING, ReadOnlyAdmin, count, link, link_to_list, when
+from orgs.operator_links import MASK, NOTHING, link, link_to_list, when
+from orgs.operators import ReadOnlyAdmin, count
 
 NEWEST = 20
 

@@ -1,9 +1,11 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PlatformConfig(AppConfig):
     name = "channels.platform"
     label = "platform"
+    verbose_name = _("Built-in platform")
 
     def ready(self) -> None:
         from channels.platform.plans import plans

@@ -96,10 +96,16 @@ def _dated(rows: Sequence[Row], channel: Channel, now: datetime) -> list[tuple[d
         try:
             moment = row.created_at or previous + timedelta(seconds=delta or 0)
         except OverflowError:
-            raise ApiError(BAD_REQUEST, "delta_t leads out of the calendar.") from None
+            raise _out_of_the_calendar() from None
+        if not times.has_every_zone(moment):
+            raise _out_of_the_calendar()
         entries.append((moment, row.columns))
         previous = moment
     return entries
+
+
+def _out_of_the_calendar() -> ApiError:
+    return ApiError(BAD_REQUEST, "delta_t leads out of the calendar.")
 
 
 def read_json(document: Mapping[str, Any], *, most: int) -> list[Row]:

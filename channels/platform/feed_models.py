@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from django.db import models
 
+from channels.turns import turn_to_write
+
 FIELDS = range(1, 9)
+DELETED_AT_ONCE = 5000
+"""Entries: some hundredths of a second, in which no other device writes to SQLite."""
 
 
 class Values(models.Model):
@@ -28,6 +32,25 @@ class Values(models.Model):
         abstract = True
 
 
+class EntryQuerySet(models.QuerySet["Entry"]):
+    def delete_of(self, channel: int) -> None:
+        """Delete the entries of the channel with that number, `DELETED_AT_ONCE` at a time.
+
+        Called outside of a transaction each part is one of its own, so that other devices write in between, and what a
+        process that dies has done is done. Of what comes in meanwhile some may be left.
+        """
+        of_channel = self.filter(channel=channel)
+        numbers = of_channel.order_by("entry_id").values_list("entry_id", flat=True)
+        first = numbers.first()
+        while first is not None:
+            # From where the last part has ended: PostgreSQL would step over all that was deleted before, each time.
+            after = numbers.filter(entry_id__gt=first)[DELETED_AT_ONCE - 1 : DELETED_AT_ONCE].first()
+            part = of_channel.filter(entry_id__gte=first)
+            with turn_to_write():
+                (part if after is None else part.filter(entry_id__lt=after)).delete()
+            first = after
+
+
 class Entry(Values):
     """One entry of a channel's feed. Written and read by `channels.platform.writing` and `reading` as plain rows."""
 
@@ -35,6 +58,8 @@ class Entry(Values):
     channel = models.ForeignKey("platform.Channel", on_delete=models.CASCADE, related_name="entries", db_index=False)
     entry_id = models.BigIntegerField()
     created_at = models.DateTimeField()
+
+    objects = EntryQuerySet.as_manager()
 
     class Meta:
         constraints = [

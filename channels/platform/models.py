@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Prefetch, Q
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
 
 from channels.compiled import insert
 from channels.markers import MAX_LENGTH, marker_in
@@ -55,18 +56,22 @@ class AccountQuerySet(models.QuerySet["Account"]):
 class Account(models.Model):
     """Who owns channels. Its key manages all of them and reads none of their feeds."""
 
-    login = models.SlugField(max_length=64, unique=True)
+    login = models.SlugField(_("login"), max_length=64, unique=True)
     key = EncryptedTextField()
     key_hash = models.CharField(max_length=64, unique=True)
     plan_name = models.CharField(
         max_length=40, blank=True, help_text="A name out of PLATFORM_PLANS; empty is the default."
     )
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
     # Only counted where the plan has a quota.
-    messages = models.PositiveBigIntegerField(default=0)
-    messages_since = models.DateTimeField(default=timezone.now)
+    messages = models.PositiveBigIntegerField(_("messages"), default=0)
+    messages_since = models.DateTimeField(_("messages counted since"), default=timezone.now)
 
     objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
 
     def __str__(self) -> str:
         return self.login
@@ -119,8 +124,11 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return self.select_related("account", "latest").defer("account__key").prefetch_related("tags")
 
     def with_keys(self) -> Self:
-        """Fetch the keys, too, which only the owner sees."""
-        return self.prefetch_related("api_keys")
+        """Fetch the keys that are good, too, which only the owner sees.
+
+        Ended ones stay for ever: to decrypt them all for each list would cost more with every renewal.
+        """
+        return self.prefetch_related(Prefetch("api_keys", ApiKey.objects.good_at(timezone.now())))
 
     def replace_write_keys(self, numbers: Collection[int], *, at: datetime | None = None) -> dict[int, str]:
         """End every write key of those of these channels at once, and return the new one of each."""
@@ -140,10 +148,12 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
 class Channel(models.Model):
     """A time series with up to eight fields. What changes with every write is in `Latest`."""
 
-    number = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="channels", db_index=False)
-    name = models.CharField(max_length=255, blank=True)
-    description = models.CharField(max_length=255, blank=True)
+    number = models.BigAutoField(_("number"), primary_key=True)
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="channels", db_index=False, verbose_name=_("account")
+    )
+    name = models.CharField(_("name"), max_length=255, blank=True)
+    description = models.CharField(_("description"), max_length=255, blank=True)
     # The labels. A field without one is not shown in feeds.
     field1 = models.CharField(max_length=255, blank=True)
     field2 = models.CharField(max_length=255, blank=True)
@@ -155,15 +165,15 @@ class Channel(models.Model):
     field8 = models.CharField(max_length=255, blank=True)
     metadata = models.TextField(blank=True)
     # Taken out of the metadata whenever that is saved, so that a channel is found by it through an index.
-    marker = models.CharField(max_length=MAX_LENGTH, blank=True, editable=False)
+    marker = models.CharField(_("marker"), max_length=MAX_LENGTH, blank=True, editable=False)
     latitude = models.DecimalField(max_digits=13, decimal_places=10, null=True, blank=True)
     longitude = models.DecimalField(max_digits=13, decimal_places=10, null=True, blank=True)
     elevation = models.CharField(max_length=255, blank=True)
     url = models.CharField(max_length=255, blank=True)
-    public = models.BooleanField(default=False)
+    public = models.BooleanField(_("public"), default=False)
     tags = models.ManyToManyField(Tag, blank=True, related_name="channels")
-    created_at = models.DateTimeField(default=timezone.now)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     objects = ChannelQuerySet.as_manager()
 
@@ -171,6 +181,8 @@ class Channel(models.Model):
     first_keys: Sequence[ApiKey] = ()
 
     class Meta:
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
         indexes = [
             # Not a partial index: SQLite does not use one for a value that is a parameter.
             models.Index(fields=["account", "marker"], name="channel_by_marker"),
@@ -204,13 +216,15 @@ class Channel(models.Model):
 
     def clear(self) -> None:
         """Delete all entries; the next one has the number 1 again."""
+        Entry.objects.delete_of(self.number)
         with transaction.atomic():
             # This first: writers wait for the row, so none of them slips an entry in between.
             Latest.objects.filter(channel=self).update(**Latest.blank())
             Entry.objects.filter(channel=self).delete()
 
     def discard(self) -> None:
-        """Delete the channel, its keys and its entries."""
+        """Delete the channel, its keys and its entries. Should the process die on the way, it is to be begun again."""
+        Entry.objects.delete_of(self.number)
         with transaction.atomic():
             Latest.objects.filter(channel=self).delete()
             Entry.objects.filter(channel=self).delete()
@@ -237,20 +251,22 @@ class ApiKey(models.Model):
     Ended keys stay as rows, so that a key is never issued twice and an operator sees when it was last used.
     """
 
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="api_keys")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="api_keys", verbose_name=_("channel"))
     value = EncryptedTextField()
     hash = models.CharField(max_length=64, unique=True)
-    writes = models.BooleanField()
-    note = models.CharField(max_length=255, blank=True)
-    created_at = models.DateTimeField()
+    writes = models.BooleanField(_("write key"))
+    note = models.CharField(_("note"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("created"))
     # Of write keys to the minute, of read keys to the hour.
-    first_used_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
+    first_used_at = models.DateTimeField(_("first used"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("good until"), null=True, blank=True)
 
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("key")
+        verbose_name_plural = _("keys")
         # The write key first: some clients take `api_keys[0]` for it. Then the newest: it is the one to use.
         ordering = ["-writes", F("expires_at").desc(nulls_first=True), "pk"]
         constraints = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,7 +35,7 @@ def parse(text: str, zone: tzinfo = UTC) -> datetime | None:
     """Return the moment that `text` names, or None if it cannot be read.
 
     Read are ISO 8601 and MySQL's "2024-05-01 10:00:00" (in `zone` unless they carry their own), seconds or
-    milliseconds since 1970, and the form of RFC 5322.
+    milliseconds since 1970, and the form of RFC 5322. The calendar's first and last year cannot be read.
     """
     text = text.strip()
     if len(text) > 64:
@@ -48,9 +48,15 @@ def parse(text: str, zone: tzinfo = UTC) -> datetime | None:
         moment = _parse_iso(text) or parsedate_to_datetime(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
+    return moment if has_every_zone(moment) else None
+
+
+def has_every_zone(moment: datetime) -> bool:
+    """Whether `moment` can be said in every time zone: at both ends of the calendar some zones are beyond it."""
+    return MINYEAR < moment.year < MAXYEAR
 
 
 def _parse_iso(text: str) -> datetime | None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import requests
 
-from devices.envelope import NotARegistrationKey, RegistrationKeyText
+from devices.registration_key_text import NotARegistrationKey, RegistrationKeyText
 from devices.serials import check_serial
 from devices.thermometer.durable import Lock
 from devices.thermometer.outbox import Outbox

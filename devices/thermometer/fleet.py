@@ -6,7 +6,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from devices.envelope import RegistrationKeyText
+from devices.registration_key_text import RegistrationKeyText
 from devices.thermometer.configure import configured
 from devices.thermometer.durable import Lock
 from devices.thermometer.state import NotConfigured, Registration, StateStore, check_portal

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import requests
 
-from devices.envelope import RegistrationKeyText
+from devices.registration_key_text import RegistrationKeyText
 from devices.thermometer import portal
 from devices.thermometer.backoff import Backoff
 from devices.thermometer.clock import Clock

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from devices.envelope import Payload, RegistrationKeyText
+from devices.envelope import Payload
+from devices.registration_key_text import RegistrationKeyText
 from devices.serials import NotASerial, check_serial
 from devices.thermometer import durable
 

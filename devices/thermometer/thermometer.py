@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from devices.envelope import RegistrationKeyText
+from devices.registration_key_text import RegistrationKeyText
 from devices.thermometer.clock import Clock, SystemClock
 from devices.thermometer.delivery import Delivery
 from devices.thermometer.outbox import Outbox

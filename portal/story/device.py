@@ -6,7 +6,8 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from devices.envelope import CannotOpen, EnvelopeError, Payload, RegistrationKeyText, open_envelope
+from devices.envelope import CannotOpen, EnvelopeError, Payload, open_envelope
+from devices.registration_key_text import RegistrationKeyText
 from portal.story.telling import StoryFailed
 from portal.story.visitor import Visitor
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
-from devices.envelope import RegistrationKeyText
+from devices.registration_key_text import RegistrationKeyText
 from portal.story.device import SERIALS, open_answer
 from portal.story.marge_logs_in import as_soon_as, values_in
 from portal.story.registration_key import shown_on

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
-from devices.envelope import Payload, RegistrationKeyText
+from devices.envelope import Payload
+from devices.registration_key_text import RegistrationKeyText
 from portal.story.stage import Stage
 from portal.story.telling import StoryFailed, Teller
 from portal.story.visitor import Visitor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devices.envelope import NotARegistrationKey, RegistrationKeyText
+from devices.registration_key_text import NotARegistrationKey, RegistrationKeyText
 from portal.story.telling import StoryFailed
 
 if TYPE_CHECKING:

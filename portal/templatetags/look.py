@@ -6,9 +6,9 @@ from django import template
 from django.contrib.messages.storage.base import Message
 from django.forms import BoundField, CheckboxInput, RadioSelect, Select
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
 from orgs import undo as orgs_undo
+from portal.browsers import name_of
 
 register = template.Library()
 
@@ -20,6 +20,16 @@ def kind(field: BoundField) -> str:
     if isinstance(widget, RadioSelect):  # CheckboxSelectMultiple is one too
         return "choices"
     return "checkbox" if isinstance(widget, CheckboxInput) else "text"
+
+
+@register.filter
+def may_stay_empty(field: BoundField) -> bool:
+    """Return whether to say "optional": not where something is chosen from the beginning, nor of one of two ways.
+
+    A form that wants one of several fields marks them with `one_of_several`.
+    """
+    is_preset = isinstance(field.field.widget, RadioSelect) and field.value() not in (None, "")
+    return not (field.field.required or is_preset or getattr(field.field, "one_of_several", False))
 
 
 @register.simple_tag
@@ -44,33 +54,4 @@ def undo(message: Message) -> dict[str, str] | None:
     return None
 
 
-# The first that is named wins: nearly every browser also names the ones that it wants to be taken for.
-_BROWSERS = (
-    ("Edg", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox", "Firefox"),
-    ("FxiOS", "Firefox"),
-    ("SamsungBrowser", "Samsung Internet"),
-    ("Chrome", "Chrome"),
-    ("CriOS", "Chrome"),
-    ("Safari", "Safari"),
-)
-_SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "Mac"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
-
-
-@register.filter
-def browser(user_agent: str) -> str:
-    """Return "Firefox on Android" for a User-Agent header, as far as it is one that people know."""
-    name = next((name for mark, name in _BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
-    if name and system:
-        return _("%(browser)s on %(system)s") % {"browser": name, "system": system}
-    return name or system or _("Unknown browser")
+register.filter("browser", name_of)

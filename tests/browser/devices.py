@@ -8,7 +8,8 @@ from functools import cache
 
 import requests
 
-from devices.envelope import Payload, RegistrationKeyText, open_envelope
+from devices.envelope import Payload, open_envelope
+from devices.registration_key_text import RegistrationKeyText
 from portal.demo import Cast
 
 KITCHEN, REACTOR = "74743827342", "74743827345"
@@ -25,9 +26,9 @@ def _envelope_key() -> bytes:
     return _key().derive()
 
 
-def ask(portal: str, serial: str) -> requests.Response:
+def ask(portal: str, serial: str, **headers: str) -> requests.Response:
     """Ask at the registration address, as the device does."""
-    return requests.get(f"{portal}/midpoint/ws/iot/devices/{serial}?key={_key().lookup}", timeout=30)
+    return requests.get(f"{portal}/midpoint/ws/iot/devices/{serial}?key={_key().lookup}", headers=headers, timeout=30)
 
 
 def envelope(portal: str, serial: str) -> Payload:

@@ -91,12 +91,16 @@ class Person:
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Log in").click()
         expect(self.page).to_have_url(re.compile(r"/devices/"))
+        self.page.wait_for_load_state("load")  # with its scripts
 
 
-def accessibility_violations(page: Page) -> list[str]:
-    """Return what axe-core finds on the page: the rule and the elements that break it."""
-    page.evaluate(axe())  # from outside, and so past the page's content security policy
-    found = page.evaluate("async () => (await axe.run(document)).violations")
+def accessibility_violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe-core finds on the page: the rule and the elements that break it; with `rules`, by these alone."""
+    page.wait_for_load_state("load")  # A page without its styles cannot be judged.
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(axe())  # from outside, and so past the page's content security policy
+    options = {"runOnly": list(rules)} if rules else {}
+    found = page.evaluate("async (options) => (await axe.run(document, options)).violations", options)
     return [
         f"{violation['id']}: {violation['help']} – {[node['html'][:200] for node in violation['nodes']]}"
         for violation in found

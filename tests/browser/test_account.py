@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from itertools import count
 
 import pytest
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Page, expect
 
 from portal.demo import Cast
 from portal.processes import Portal
 from tests.browser.looking import EMAIL, Person
+from tests.browser.walkers import code, recognize_every_finger
 
 Somebody = Callable[..., Person]
 PASSWORD, NEW_PASSWORD = "a-yellow-submarine-7", "a-purple-saxophone-8"
@@ -85,7 +84,8 @@ def test_the_language_is_switched_in_the_footer_and_stays(somebody: Somebody, em
     expect(page).to_have_url(re.compile(r"/devices/"))
     page.goto("/account/")
     page.locator("select[name=language]").select_option("de")
-    page.locator("main form").first.get_by_role("button").click()
+    with page.expect_navigation():
+        page.locator("main form").first.get_by_role("button").click()
     elsewhere = somebody("lisa")
     elsewhere.page.goto("/accounts/login/")
     elsewhere.page.get_by_label(EMAIL).fill(email)
@@ -134,11 +134,6 @@ def test_an_authenticator_app_is_set_up_and_asked_for(somebody: Somebody, email:
     elsewhere.page.get_by_role("button", name="Log in").click()
     expect(elsewhere.page.locator("[name=code]")).to_be_visible()
     elsewhere.look("second factor")
-
-
-def code(secret: str) -> str:
-    value: str = format_hotp_value(hotp_value(secret.replace(" ", "").strip(), int(time.time()) // 30))
-    return value
 
 
 def test_a_log_in_ended_from_another_browser_is_out_at_its_next_click(somebody: Somebody, email: str) -> None:
@@ -211,27 +206,12 @@ def test_the_only_manager_is_told_what_goes_with_the_account(somebody: Somebody,
         homer.look("not its name")
 
 
-def with_an_authenticator(page: Page) -> None:
-    """Give the browser a fingerprint reader that always recognizes the finger."""
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("WebAuthn.enable")
-    reader = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": reader})
-
-
 def test_a_passkey_is_added_and_lets_in(somebody: Somebody, email: str, portal: Portal) -> None:
     lisa = somebody("lisa")
     # Browsers make passkeys for names, not for numbers.
     lisa.page.goto(portal.url.replace("127.0.0.1", "localhost") + "/accounts/login/")
     page = lisa.page
-    with_an_authenticator(page)
+    recognize_every_finger(page)
     page.get_by_label(EMAIL).fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
@@ -253,3 +233,23 @@ def test_a_passkey_is_added_and_lets_in(somebody: Somebody, email: str, portal: 
     lisa.look("second factor with a passkey")
     page.get_by_role("button", name=re.compile("passkey|security key", re.IGNORECASE)).first.click()
     expect(page).to_have_url(re.compile(r"/devices/"))
+
+
+def test_on_a_phone_the_sections_take_one_row_until_they_are_wanted(somebody: Somebody, email: str) -> None:
+    lisa = somebody("lisa", phone=True)
+    lisa.log_in(email, PASSWORD)
+    page = lisa.open("/accounts/password/change/")
+    section = page.get_by_role("navigation", name="My account").get_by_role("link", name="Log-ins")
+    expect(section).to_be_hidden()
+    page.get_by_role("button", name="All settings").click()
+    lisa.look("sections of my account")
+    section.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Log-ins")
+
+
+def test_without_javascript_the_sections_stand_open(somebody: Somebody, email: str) -> None:
+    lisa = somebody("lisa", phone=True, javascript=False)
+    lisa.log_in(email, PASSWORD)
+    page = lisa.open("/accounts/password/change/")
+    expect(page.get_by_role("navigation", name="My account").get_by_role("link", name="Log-ins")).to_be_visible()
+    expect(page.get_by_role("button", name="All settings")).to_be_hidden()

@@ -47,7 +47,7 @@ def _see_list_and_one(operator: Person, name: str) -> None:
     first = operator.page.locator("#result_list tbody th a").first
     if first.count():
         first.click()
-        expect(operator.page.locator("#content form")).to_be_visible()
+        expect(operator.page.locator("#content-main form")).to_be_visible()
         _see(operator, f"{name}-one")
 
 

@@ -104,6 +104,58 @@ def find_her_key_and_open_the_graph(keys: Keyboard) -> None:
     opened.value.close()
 
 
+def find_another_key(keys: Keyboard) -> None:
+    """Marge looks once more: the key that she sees now is not the one that she has seen before."""
+    page = keys.page
+    before = page.locator(".secret-value").first.inner_text()
+    page.goto(page.url)
+    keys.press("Show.*", "Space")
+    expect(page.locator(".secret-value").first).to_have_text(re.compile("[A-Z0-9]{16}"))
+    assert page.locator(".secret-value").first.inner_text() != before
+
+
+def renew_all_write_keys(keys: Keyboard) -> None:
+    page = keys.page
+    keys.follow("Organizations")
+    keys.follow("The Simpsons")
+    keys.press("More")
+    keys.follow("Keys and renewals")
+    keys.follow("Renew all write keys")
+    keys.follow("Renew all write keys")
+    expect(page.locator("#renewal-progress")).to_contain_text("0 of 1 device")
+
+
+def renew_the_registration_key(keys: Keyboard) -> str:
+    page = keys.page
+    keys.follow("Organizations")
+    keys.follow("The Simpsons")
+    keys.follow(".*••••••••")
+    keys.follow("Renew")
+    keys.follow("Renew the registration key")
+    expect(page.locator("#messages")).to_contain_text("takes the place of")
+    keys.press("Show.*", "Space")
+    shown = page.locator("#registration-key-value")
+    expect(shown).to_have_text(KEY)
+    return shown.inner_text()
+
+
+def renew_marges_read_key(keys: Keyboard) -> None:
+    keys.follow("My devices")
+    keys.follow("Kitchen")
+    keys.follow("All keys of the device")
+    keys.follow("Renew Marge Simpson")
+    keys.follow("Renew the read key of Marge Simpson")
+    expect(keys.page.locator("#messages")).to_contain_text("Marge Simpson finds a new key with “Kitchen”")
+
+
+def see_that_the_kitchen_has_moved(keys: Keyboard) -> None:
+    page = keys.page
+    page.goto(page.url)
+    expect(page.locator("[aria-labelledby=write-key-now]")).to_contain_text(
+        re.compile("uses the new key|is one write key")
+    )
+
+
 def turn_the_light_off_and_go(keys: Keyboard) -> None:
     """Use the menus of the bar."""
     page = keys.page
@@ -135,8 +187,15 @@ def test_the_whole_story_by_keyboard(somebody: Callable[..., Person], tmp_path: 
     marge.page.goto("/outbox/")
     marge.follow(".*/invitation.*")
     marge.type("Your own password", PASSWORD)
-    marge.type("The same password again", PASSWORD)
+    marge.type("The same password once more", PASSWORD)
     marge.follow("Accept and go to my devices")
     expect(marge.page.get_by_text("Welcome. You now see the devices of Household.")).to_be_visible()
     find_her_key_and_open_the_graph(marge)
+
+    renew_all_write_keys(homer)
+    assert renew_the_registration_key(homer) != key
+    renew_marges_read_key(homer)
+    thermometer("run", "--state", kitchen, "--count", "2")
+    see_that_the_kitchen_has_moved(homer)
+    find_another_key(marge)
     turn_the_light_off_and_go(marge)

@@ -1,30 +1,67 @@
 """Every page that the url conf has: readable in light and dark, at 320 pixels, and with all that a page needs.
 
-Pages that are added later are found by themselves: see `walking`. Pages that only visitors see, and those that need
-something to have happened before, are looked at in the tests of their own.
+Pages that are added later are found by themselves: see `walking` and `walkers`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from portal.demo import Cast
 from portal.processes import Portal
-from tests.browser import devices, walking
+from tests.browser import walkers, walking
+from tests.browser.focus import unseen_focus_stops
 from tests.browser.looking import axe, overflow
+from tests.browser.walkers import Walker
+from tests.browser.walking import Kind
 
-NARROW = {"width": 320, "height": 640}
-VISITORS = ("", "signup/", "accounts/login/", "accounts/signup/", "accounts/password/reset/")
-AT_THE_TOP = "main .entrance, .account-page, .start, .mail-body, .lost"
-"""What marks pages that lie below nothing."""
+AT_THE_TOP = "main .entrance, .start, .mail-body, .lost, .outbox, .channel-page, .chart-page"
+"""What marks pages that lie below nothing, as the sections of the portal do."""
+BUTTONS = frozenset({
+    "account/log-ins/<int:pk>/end/",
+    "devices/<int:pk>/keys/end/",
+    "devices/<int:pk>/new-channel/cancel/",
+    "devices/<int:pk>/read-key/",
+    "devices/<int:pk>/unblock/",
+    "devices/list/block/",
+    "devices/list/move-back/",
+    "devices/list/move/",
+    "devices/list/unblock/",
+    "devices/pending/decide/",
+    "devices/pending/restore/",
+    "findings/<int:pk>/dismiss/",
+    "findings/<int:pk>/renew-key/",
+    "invitations/<str:token>/ask/",
+    "invited/<int:pk>/resend/",
+    "invited/<int:pk>/restore/",
+    "invited/<int:pk>/withdraw/",
+    "language/",
+    "memberships/restore/",
+    "organizations/<int:pk>/expected-devices/forget/",
+    "organizations/<int:pk>/expected-devices/restore/",
+    "organizations/<int:pk>/findings/look/",
+    "organizations/<int:pk>/labels/keys/",
+    "organizations/<int:pk>/move-back/",
+    "organizations/<int:pk>/platform-account/show/",
+    "organizations/<int:pk>/renewal-policy/pause/",
+    "organizations/<int:pk>/renewal-policy/remove/",
+    "people/invited/resend/",
+    "registration-keys/<int:pk>/end/",
+    "registration-keys/<int:pk>/show/",
+    # allauth's, for what we have switched off: log-in by code, and accounts without a password
+    "accounts/login/code/confirm/",
+    "accounts/password/set/",
+})  # fmt: skip
+"""Routes that take what a button of another page sends; who opens them is led to that page."""
 
 NEEDS = """(atTheTop) => {
   const is = (selector) => Boolean(document.querySelector(selector));
-  const isSection = [...document.querySelectorAll(".main-nav a")].some((link) => link.pathname === location.pathname);
+  const isSection = ["/devices/", "/organizations/", "/people/", "/account/"].includes(location.pathname);
   const ownStyle = [...document.querySelectorAll("[style]")].filter((one) => !one.closest("[data-chart]"));
   const needs = {
     "one h1": document.querySelectorAll("h1").length === 1,
@@ -40,94 +77,134 @@ NEEDS = """(atTheTop) => {
 
 
 @pytest.fixture(scope="module")
-def narrow(chromium: Browser, portal: Portal) -> Iterator[dict[str, Page]]:
-    """Homer's and a visitor's narrow screen; Homer is logged in, and has all that can be linked to."""
-    cast = Cast.read()
-    homer = cast.customers[0].manager
-    pages = {}
-    contexts = []
-    for who in ("homer", "visitor"):
-        # Without motion, for colours are measured right after the theme has changed.
-        context = chromium.new_context(base_url=portal.url, viewport=NARROW, reduced_motion="reduce")
-        contexts.append(context)
-        pages[who] = context.new_page()
-    devices.write(portal.url, devices.KITCHEN, [20, 21, 22])
-    page = pages["homer"]
-    page.goto("/accounts/login/")
-    page.locator("[name=login]").fill(homer.email)
-    page.locator("[name=password]").fill(cast.password)
-    page.locator("main button[type=submit]").click()
-    page.wait_for_url("**/devices/")
-    page.locator(".device-name a", has_text="Kitchen").click()
-    kitchen = page.url
-    page.locator("form[action$='/read-key/'] button").click()
-    page.locator(".secret-more").wait_for()
-    page.goto(f"{kitchen}program-keys/")
-    page.locator("[name=note]").fill("Home Assistant")
-    page.locator("main .form button[type=submit]").click()
-    page.locator("#made").wait_for()
-    _let_something_be_noticed(page)
-    page.goto(f"{kitchen}program-keys/")
-    yield pages
-    for context in contexts:
-        context.close()
+def everybody(
+    chromium: Browser, portal: Portal, cast: Cast, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Walker]]:
+    """Everybody who sees pages that others do not, and what they have come across."""
+    with ExitStack() as stack:
 
+        def sit_down(url: str = portal.url) -> Page:
+            return stack.enter_context(walkers.on_a_narrow_screen(chromium, url))
 
-def _let_something_be_noticed(page: Page) -> None:
-    """A channel that belongs to no device."""
-    page.goto("/organizations/")
-    page.locator("main a", has_text="The Simpsons").first.click()
-    organization = page.url
-    page.goto(f"{organization}platform-account/")
-    page.locator("form[action$='/show/'] button").click()
-    key = page.locator("#account-key-value").inner_text().strip()
-    page.request.post("/channels.json", form={"api_key": key, "name": "Experiment"})
-    page.goto(f"{organization}findings/")
-    page.locator("form[action$='/look/'] button").first.click()
-    page.locator("a[href$='/delete-channel/']").wait_for()
-
-
-@pytest.fixture(scope="module")
-def examples(narrow: dict[str, Page], portal: Portal) -> dict[str, walking.Example]:
-    homer = narrow["homer"]
-    kitchen = urlsplit(homer.url).path.removesuffix("program-keys/")
-    starts = [kitchen, f"{kitchen}keys/", "/devices/", "/organizations/", "/account/"]
-    return walking.examples(homer.request, portal.url, starts)
+        elsewhere, key = stack.enter_context(
+            walkers.portal_that_uses_thingspeak(tmp_path_factory.mktemp("with-thingspeak"))
+        )
+        yield {
+            "homer": walkers.homer(sit_down(), portal, cast),
+            "homer at ThingSpeak": walkers.homer_at_thingspeak(sit_down(elsewhere.url), elsewhere, cast, key),
+            "marge": walkers.marge(sit_down(), portal, cast),
+            "lisa": walkers.lisa(sit_down(), portal),
+            "lisa at the door": walkers.lisa_at_the_door(sit_down(), portal),
+            "visitor": walkers.visitor(sit_down(), portal, cast),
+        }
 
 
 @pytest.mark.parametrize("route", walking.routes())
-def test_a_page_can_be_used_by_everybody(
-    route: str, narrow: dict[str, Page], examples: dict[str, walking.Example], portal: Portal
+def test_a_page_can_be_used_by_everybody(route: str, everybody: dict[str, Walker]) -> None:
+    found = {who: walker.found[route] for who, walker in everybody.items()}
+    kinds = {example.kind for example in found.values()}
+    assert kinds != {Kind.NOTHING}, "No page leads here, and no number was guessed right: link to it."
+    is_button = not kinds & {Kind.PAGE, Kind.DATA}
+    assert is_button == (route in BUTTONS), f"{found}"
+    looked = [(who, example.address) for who, example in found.items() if example.kind is Kind.PAGE]
+    for who, address in looked:
+        assert complaints(everybody[who].page, address) == [], f"{who} at {address}"
+    if looked and route not in walking.PAGES_OF_MACHINES:
+        who, address = looked[0]
+        everybody[who].page.goto(address)
+        assert unseen_focus_stops(everybody[who].page) == [], f"{who} at {address}"
+
+
+SORTS = "input[type=text], input[type=email], textarea"
+FORMS = f"""() => [...document.querySelectorAll("main form[method=post]")].findIndex((form) =>
+  [...form.elements].some((one) => one.required && one.offsetParent && one.matches("{SORTS}")))"""
+"""Finds the number of the first form that has something to type that must not be blank, -1 for none."""
+BLANK = f"""(number) => {{
+  const form = document.querySelectorAll("main form[method=post]")[number];
+  const shown = [...form.elements].filter((one) => one.offsetParent && one.matches("{SORTS}"));
+  const blank = shown.find((one) => one.required);
+  const typed = {{}};
+  for (const one of shown.filter((one) => one !== blank && one.matches("input[type=text], textarea"))) {{
+    one.value = typed[one.name] = "As typed";
+  }}
+  blank.value = "";
+  form.noValidate = true;
+  return [blank.name, typed];
+}}"""
+"""Types into all of that form's fields but one, which it leaves blank; returns that one's name, and what was typed."""
+
+
+@pytest.mark.parametrize("route", [route for route in walking.routes() if route not in {*BUTTONS, "components/"}])
+def test_a_form_without_what_it_needs_keeps_what_was_typed_and_marks_the_field(
+    route: str, everybody: dict[str, Walker], cast: Cast
 ) -> None:
-    page = narrow["visitor" if route in VISITORS else "homer"]
-    address, is_page = examples[route].address, examples[route].is_page
-    if is_page is None or page is narrow["visitor"]:
-        answer = page.request.get(portal.url + address, max_redirects=0)
-        assert answer.status != 404, "No page leads here, and no number was guessed right: link to it."
-        assert answer.status < 500
-        is_page = walking.is_page(answer)
-    if not is_page:
-        return
+    for who in ("homer", "homer at ThingSpeak", "lisa", "visitor"):
+        page, example = everybody[who].page, everybody[who].found[route]
+        if example.kind is not Kind.PAGE:
+            continue
+        if route == "account/close/":
+            walkers.still_me(page, walkers.PASSWORD if who == "lisa" else cast.password)
+        page.goto(example.address)
+        number = page.evaluate(FORMS)
+        if number < 0:
+            continue
+        blank, typed = page.evaluate(BLANK, number)
+        form = page.locator("main form[method=post]").nth(number)
+        form.locator("button[type=submit], button:not([type])").last.click()
+        marked = page.locator(f"main [name={blank}][aria-invalid=true]")
+        marked.wait_for()
+        page.wait_for_load_state("load")  # all of the answer, and what was typed in it
+        said = page.locator(f"#{(marked.get_attribute('aria-describedby') or '').split()[-1]}")
+        assert said.inner_text().strip(), blank
+        for name, value in typed.items():
+            assert page.locator(f"main [name={name}]").first.input_value() == value, name
+        assert complaints(page) == [], f"{who} at {example.address}"
+
+
+def test_the_question_before_several_devices_are_blocked_can_be_used_by_everybody(
+    everybody: dict[str, Walker],
+) -> None:
+    page = everybody["homer"].page
+    page.goto("/devices/list/")
+    page.locator("main [name=devices]").first.check()
+    page.locator("button[formaction$='/list/block/']").click()
+    page.locator("main form .btn-danger").wait_for()
+    assert complaints(page) == []
+
+
+@pytest.mark.parametrize("route", ["registration-keys/<int:pk>/", "organizations/<int:pk>/platform-account/"])
+def test_a_page_that_shows_a_key_can_be_used_by_everybody(route: str, everybody: dict[str, Walker]) -> None:
+    homer = everybody["homer"]
+    homer.page.goto(homer.found[route].address)
+    homer.page.locator("main form[action$='/show/'] button").first.click()
+    homer.page.locator("main [data-copy]").first.wait_for()
+    assert complaints(homer.page) == []
+
+
+def complaints(page: Page, address: str = "") -> list[str]:
+    """Return what is wrong with a page in light and dark: the one at that address, or the one that is open."""
     heard: list[str] = []
+    page.wait_for_load_state("load")  # A page without its styles cannot be judged.
     page.emulate_media(color_scheme="light")
 
-    def hear(message):
+    def hear(message: ConsoleMessage) -> None:
         if message.type == "error":
             heard.append(message.text)
 
     page.on("console", hear)
     try:
-        shown = page.goto(address, wait_until="load")
-        policy = shown.headers["content-security-policy"]
-        assert "default-src 'self'" in policy
-        assert "unsafe" not in policy
-        assert missing(page) == []
-        assert overflow(page) <= 0, "wider than 320 pixels"
-        assert violations(page) == []
+        if address:
+            shown = page.goto(address, wait_until="load")
+            policy = shown.headers["content-security-policy"] if shown else ""
+            if not re.match(r"default-src '(self|none)'", policy) or "unsafe" in policy:
+                heard.append(f"content security policy: {policy}")
+        heard += missing(page)
+        if overflow(page) > 0:
+            heard.append("wider than 320 pixels")
+        heard += violations(page)
         page.emulate_media(color_scheme="dark")
-        page.locator("html[data-bs-theme=dark]").wait_for()
-        assert violations(page, "color-contrast") == []
-        assert heard == []
+        page.locator("html[data-bs-theme=dark], body.channel-page, body.chart-page").wait_for()
+        return heard + violations(page, "color-contrast")
     finally:
         page.remove_listener("console", hear)
 

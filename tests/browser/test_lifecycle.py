@@ -184,3 +184,33 @@ def test_what_marge_copies_has_her_key_in_it_while_she_looks_at_it(somebody: Som
     assert f"api_key={key}" in page.evaluate("navigator.clipboard.readText()")
     page.get_by_role("link", name="Hide Read key").click()
     expect(page.get_by_text(key)).to_have_count(0)
+
+
+def test_homer_chooses_all_devices_of_a_page_at_once(somebody: Somebody, cast: Cast) -> None:
+    homer = somebody("homer")
+    homer.log_in("homer@example.com", cast.password)
+    page = homer.open("/devices/list/")
+    boxes = page.get_by_role("checkbox", name=re.compile("^Choose (?!all)"))
+    every = page.get_by_label("Choose all on this page")
+    every.check()
+    expect(page.locator("input[name=devices]:not(:checked)")).to_have_count(0)
+    expect(page.locator("[data-chosen]")).to_have_text(str(boxes.count()))
+    homer.look("all-are-chosen")
+    boxes.first.uncheck()
+    expect(every).not_to_be_checked()
+    expect(page.locator("[data-chosen]")).to_have_text(str(boxes.count() - 1))
+    every.check()
+    every.uncheck()
+    expect(page.locator("input[name=devices]:checked")).to_have_count(0)
+    expect(page.locator("[data-chosen]")).to_be_hidden()
+
+
+def test_homer_chooses_all_devices_of_a_page_on_a_phone(somebody: Somebody, cast: Cast) -> None:
+    homer = somebody("homer", phone=True)
+    homer.log_in("homer@example.com", cast.password)
+    page = homer.open("/devices/list/")
+    page.get_by_text("Choose all on this page").locator("visible=true").tap()
+    expect(page.locator("input[name=devices]:not(:checked)")).to_have_count(0)
+    expect(page.locator("[data-chosen]")).to_have_text(str(page.locator("input[name=devices]").count()))
+    homer.look("all-are-chosen-on-a-phone")
+    expect(page.get_by_role("columnheader", name="State")).to_have_count(0)

@@ -189,6 +189,16 @@ def test_what_is_no_number_is_skipped(viewer, server, noon):
     expect(chart(page)).to_have_attribute("data-chart-points", "4")
 
 
+def test_a_single_value_is_drawn_amid_its_neighbours_and_not_above_nothing(viewer, kitchen):
+    page = viewer().open(f"/channels/{kitchen['id']}/charts/1?api_key={kitchen['read']}")
+    chart(page)
+    for value in (20.5, -18.0, 0.0, 1013.0):
+        low, high = page.evaluate("value => keydistChart.valueRange(value, value, false)", value)
+        assert low < value < high
+        assert high - low <= max(5, abs(value) * 0.2)
+    assert page.evaluate("keydistChart.valueRange(20.5, 20.5, true)")[0] == 0
+
+
 def test_a_channel_without_values_says_so_and_draws_when_there_are_some(viewer, server, noon):
     made = server.new_channel(name="Empty", field1="x", public_flag="true")
     person = viewer(frame=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
+from devices.readings import as_people_read_it
 from portal.processes import Portal
 from tests.browser.looking import EMAIL, Person
 
@@ -157,7 +158,7 @@ def see_the_kitchen(marge: Person, values: list[str]) -> None:
     chart = page.locator("[data-chart]")
     expect(chart).to_have_attribute("data-chart-state", "ready")
     expect(chart).to_have_attribute("data-chart-points", str(len(values)))
-    expect(page.locator(".device-value")).to_contain_text(f"{float(values[-1]):g}")  # 19.30 is shown as 19.3
+    expect(page.locator(".device-value")).to_contain_text(as_people_read_it(values[-1]))  # 19.30 is shown as 19.3
     marge.look("kitchen")
 
 

@@ -3,40 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver
 from playwright.sync_api import APIRequestContext, APIResponse
 
-NOT_PAGES = ("portal.device_urls",)
-"""What devices and programs call; the platform's pages have browser tests of their own."""
-NO_EXAMPLE = re.compile(
-    r"^admin/|"  # see test_admin
-    r"^accounts/confirm-email/|^accounts/password/reset/key/|^invitation|"  # links in mail, see the story
-    r"^devices/<int:pk>/old-channels/|"  # need a ThingSpeak with a past
-    r"^findings/<int:pk>/renew-key/|"  # a button without a page, and only where a device was cloned
-    r"^accounts/2fa/(webauthn/keys|recovery-codes|totp/deactivate)/"  # need a second factor
-)
-"""Routes that no page links to, or that are walked elsewhere."""
-_LINK = re.compile(r"""\b(?:href|action|hx-get|hx-post)="([^"]+)\"""")
-_MOST_PAGES = 400
 Route = str
+
+OF_MACHINES = ("portal.device_urls",)
+"""What devices and programs call."""
+PAGES_OF_MACHINES = (
+    "channels/<number:number><suffix:suffix>",
+    "channels/<number:number>/charts/<field:field><suffix:suffix>",
+)
+"""The pages for people among them."""
+WALKED_ELSEWHERE = ("admin/",)  # see test_admin_pages
+_LINK = re.compile(r"""\b(?:href|action|src|hx-get|hx-post)="([^"]+)\"""")
+_AS_BROWSERS = {"Accept": "text/html,*/*;q=0.8"}
+_MOST_PAGES = 400
+_TRIES = 4
+"""Addresses that are tried for a route until one is a page: the first may be of something that has ended."""
+
+
+class Kind(Enum):
+    """What somebody who opens an address gets."""
+
+    PAGE = "a page for people"
+    DATA = "data, or a part of a page"
+    REFUSAL = "only what is sent is taken there"
+    ELSEWHERE = "the way to another page"
+    NOTHING = "404"
+
+
+@dataclass(frozen=True)
+class Example:
+    """An address of a route, and what is there for whoever walked."""
+
+    address: str
+    kind: Kind
+    leads_to: Route | None = None
 
 
 def routes() -> list[Route]:
-    """Return the route of every page of the portal, as the url conf has it."""
-    return sorted({route for route in _walk(get_resolver().url_patterns, "") if not NO_EXAMPLE.match(route)})
+    """Return the route of every page of the portal, as the url conf has it; the admin's are walked elsewhere."""
+    return sorted({route for route in _walk(get_resolver().url_patterns, "") if not route.startswith(WALKED_ELSEWHERE)})
 
 
-def _walk(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[Route]:
+def _walk(patterns: Iterable[URLPattern | URLResolver], prefix: str) -> Iterator[Route]:
     for pattern in patterns:
         route = prefix + str(pattern.pattern).removeprefix("^")
         if not isinstance(pattern, URLResolver):
             yield route
-        elif getattr(pattern.urlconf_name, "__name__", pattern.urlconf_name) not in NOT_PAGES:
+        elif getattr(pattern.urlconf_name, "__name__", pattern.urlconf_name) in OF_MACHINES:
+            yield from PAGES_OF_MACHINES
+        else:
             yield from _walk(pattern.url_patterns, route)
 
 
@@ -48,43 +72,54 @@ def route_of(address: str) -> Route | None:
         return None
 
 
-@dataclass(frozen=True)
-class Example:
-    """An address, and whether it is a page for people; None if nobody has looked yet."""
-
-    address: str
-    is_page: bool | None = None
-
-
-def examples(request: APIRequestContext, base: str, starts: list[str]) -> dict[Route, Example]:
+def walk(request: APIRequestContext, base: str, starts: Iterable[str]) -> dict[Route, Example]:
     """Return an address for every route: one that pages lead to, by links or as the address of a form, or a guess.
 
-    `request` is logged in as somebody. Nothing is sent but GET.
+    `request` is logged in as somebody. Nothing is sent but GET. Where a route is a page under some of its addresses
+    alone, one of these is returned. All of `starts` (paths) are opened, the rest one for each route.
     """
     known = set(routes())
     found: dict[Route, Example] = {}
-    waiting = list(starts)
-    looked_at = 0
-    while waiting and looked_at < _MOST_PAGES:
+    tries = dict.fromkeys(known, 0)
+    first = list(dict.fromkeys(starts))
+    waiting = list(first)
+    while waiting and sum(tries.values()) < _MOST_PAGES:
         address = waiting.pop(0)
         route = route_of(address)
-        if route not in known or route in found or "logout" in route:
+        is_shown = route in found and found[route].kind is Kind.PAGE
+        if route not in known or (address not in first and (is_shown or tries[route] == _TRIES)):
             continue
-        looked_at += 1
-        answer = request.get(urljoin(base, address), max_redirects=0)
-        assert answer.status < 500, address
-        if answer.status == 404:
-            continue  # A pattern that a script fills in, perhaps.
-        found[route] = Example(address, is_page(answer))
-        if not found[route].is_page:
-            continue
-        for link in _LINK.findall(answer.text()):
-            path = urlsplit(urljoin(urljoin(base, address), unescape(link)))
-            if path.netloc == urlsplit(base).netloc:
-                waiting.append(path.path)
-    for route in known - found.keys():
-        found[route] = Example(_fill(route, found))
+        tries[route] += 1
+        example, text = _open(request, base, address)
+        if example.kind is not Kind.NOTHING and not is_shown:  # Else a pattern that a script fills in, perhaps.
+            found[route] = example
+        waiting += _links(text, urljoin(base, example.address))
+    for route in sorted(known - found.keys()):
+        found[route], _ = _open(request, base, _fill(route, found))
     return found
+
+
+def _open(request: APIRequestContext, base: str, address: str) -> tuple[Example, str]:
+    """Return what is at an address, and the page's text."""
+    route = route_of(address)
+    answer = request.get(urljoin(base, address), headers=_AS_BROWSERS, max_redirects=0)
+    if answer.status in (301, 302, 303, 307):
+        there = urljoin(urljoin(base, address), answer.headers["location"])
+        # A link out of a mail leads to its own route, without the secret in the address.
+        if route_of(there) != route or there == urljoin(base, address):
+            return Example(address, Kind.ELSEWHERE, route_of(there)), ""
+        answer = request.get(there, headers=_AS_BROWSERS, max_redirects=0)
+        address = there
+    kind = kind_of(answer)
+    return Example(address, kind), answer.text() if kind is Kind.PAGE else ""
+
+
+def _links(page: str, at: str) -> Iterator[str]:
+    for link in _LINK.findall(page):
+        path = urlsplit(urljoin(at, unescape(link)))
+        if path.netloc == urlsplit(at).netloc:
+            keeps_query = route_of(path.path) in PAGES_OF_MACHINES  # which has the key
+            yield f"{path.path}?{path.query}" if keeps_query and path.query else path.path
 
 
 def _fill(route: Route, found: dict[Route, Example]) -> str:
@@ -94,9 +129,18 @@ def _fill(route: Route, found: dict[Route, Example]) -> str:
         alike = next((found[other].address for other in sorted(found) if other.startswith(start[0])), "")
         if number := re.match("/" + start[0].replace("<int:pk>", r"\d+"), alike):
             filled = number[0] + filled.removeprefix("/" + start[0])
-    return re.sub(r"<[^>]+>", "1", filled)
+    return re.sub(r"<suffix:suffix>|\(\?P?[^)]*\)", "", re.sub(r"<(?!suffix)[^>]+>", "1", filled))
 
 
-def is_page(answer: APIResponse) -> bool:
-    """Tell whether an answer is a page for people, and not data, a part of a page, a redirect, or a refusal of GET."""
-    return answer.status == 200 and answer.text().lstrip()[:15].lower() == "<!doctype html>"
+def kind_of(answer: APIResponse) -> Kind:
+    """Tell what an answer is. Raises AssertionError for what nobody may ever get."""
+    assert answer.status < 500, answer.url
+    if answer.status == 405:
+        return Kind.REFUSAL
+    if 300 <= answer.status < 400:
+        return Kind.ELSEWHERE
+    if answer.status in (400, 403, 404):
+        return Kind.NOTHING
+    assert answer.status == 200, answer.url
+    is_page = answer.text().lstrip()[:15].lower() == "<!doctype html>"
+    return Kind.PAGE if is_page else Kind.DATA

@@ -54,6 +54,7 @@ class ScriptedThingSpeak:
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self._came = threading.Event()
         self._answers: dict[str, list[Scripted]] = {}
         self.over = threading.Event()
         self.url = ""
@@ -64,8 +65,13 @@ class ScriptedThingSpeak:
 
     def next_for(self, asked: Asked) -> Scripted:
         self.asked.append(asked)
+        self._came.set()
         answers = self._answers.get(asked.line) or [Scripted(b"<h1>Not Found</h1>", 404)]
         return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def wait_until_asked(self) -> None:
+        """Wait until a call has come in: who gives up early may be faster than a busy machine hands the call over."""
+        assert self._came.wait(20), "Nobody has asked."
 
     @property
     def lines(self) -> list[str]:

@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from channels import findings, thingspeak_http
 from channels.embedded import Embedded
-from channels.models import Finding, PlatformAccount
+from channels.models import Channel, Finding, PlatformAccount
 from channels.platforms import BadAccountKey, OutOfReach, RemoteChannel
 from channels.thingspeak import ThingSpeak
 from orgs.audit import AuditEntry
@@ -55,6 +55,23 @@ def test_the_key_is_masked_until_asked_for_and_each_showing_is_audited(
     entry = AuditEntry.objects.get(action="platform_account.shown")
     assert entry.actor is not None
     assert account.key not in repr(entry.__dict__)
+
+
+def test_where_the_platform_does_not_tell_its_limits_the_page_says_so(
+    as_homer: Client, account: PlatformAccount, page: str, on_thingspeak: None
+) -> None:
+    html = as_homer.get(page).content.decode()
+    assert "ThingSpeak tells no program how many channels your licence allows" in html
+    assert "<dd>2 – a free licence allows 4</dd>" in html
+    for number in (11, 12):
+        Channel.objects.create(account=account, number=number)
+    assert "All taken, if yours is free" in as_homer.get(page).content.decode()
+
+
+def test_where_it_tells_them_the_page_says_what_is_left(as_homer: Client, page: str, settings: Settings) -> None:
+    assert "ThingSpeak" not in as_homer.get(page).content.decode()
+    settings.PLATFORM_CHANNELS_PER_ACCOUNT = 3
+    assert "<dd>2 – room for 1 more</dd>" in as_homer.get(page).content.decode()
 
 
 @pytest.mark.parametrize("way", ["", "show/", "renew/", "enter/"])

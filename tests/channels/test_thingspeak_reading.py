@@ -215,7 +215,7 @@ def test_a_channel_without_a_last_entry_does_not_hide_the_others(
 def test_a_page_does_not_wait_for_a_channel_that_hangs(
     script: ScriptedThingSpeak, thingspeak: ThingSpeak, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thingspeak_reading, "LAST_ENTRIES_TIMEOUT", (1.0, 0.1))
+    monkeypatch.setattr(thingspeak_reading, "LAST_ENTRIES_TIMEOUT", (1.0, 1.5))
     script.on(last(9), Scripted(recorded("last")))
     script.on(last(10), Scripted(instead="hang"))
     assert list(thingspeak.last_entries({9: READ_KEY, 10: READ_KEY})) == [9]
@@ -260,7 +260,7 @@ def test_with_more_channels_than_time_each_gets_its_turn(
     script: ScriptedThingSpeak, thingspeak: ThingSpeak, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thingspeak_reading, "AT_ONCE", 1)
-    monkeypatch.setattr(thingspeak_reading, "LAST_ENTRIES_WITHIN", 0.2)
+    monkeypatch.setattr(thingspeak_reading, "LAST_ENTRIES_WITHIN", 1.0)
     script.on(last(1), Scripted(instead="hang"))
     script.on(last(2), Scripted(recorded("last")))
     with time_machine.travel(TEN, tick=False):

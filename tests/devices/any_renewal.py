@@ -68,10 +68,11 @@ class Fate:
         self.platform_is_away = False
 
     @contextmanager
-    def in_force(self, *, elsewhere: bool) -> Iterator[None]:
+    def in_force(self, *, elsewhere: bool, can_rotate: bool) -> Iterator[None]:
         """Let it happen inside the block. `elsewhere`: the platform's rows are not in our database."""
         with ExitStack() as patches:
             patches.enter_context(patch.object(Embedded, "is_in_our_database", not elsewhere))
+            patches.enter_context(patch.object(Embedded, "can_rotate_write_keys", can_rotate))
             for name in METHODS:
                 patches.enter_context(patch.object(Embedded, name, self._watched(name, getattr(Embedded, name))))
             for name, (module, function) in STEPS.items():

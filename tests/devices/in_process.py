@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
-from devices.envelope import RegistrationKeyText
+from devices.registration_key_text import RegistrationKeyText
 from devices.thermometer.state import Registration, State, StateStore
 from devices.thermometer.thermometer import Thermometer
 from tests.channels.renewing import ProcessDied
@@ -157,7 +157,7 @@ class Device:
 
 def quick_derivation() -> Any:
     """Derive envelope keys in no time: how long it takes protects against guessing, and nobody guesses here."""
-    return patch("devices.envelope.ITERATIONS", 1)
+    return patch("devices.registration_key_text.ITERATIONS", 1)
 
 
 def quick_disk() -> Any:

@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from devices.envelope import derive_key
 from devices.models import Device, DeviceContact, RegistrationKey
+from devices.registration_key_text import derive_key
 from orgs.models import AuditEntry
 from tests.conftest import Cast
 from tests.factories import RegistrationKeyFactory

@@ -2,7 +2,8 @@
 
 The real thermometer, the real portal, the real platform and the real database, in a time of their own. Processes die at
 any step, answers are lost, the platform is away, the device is off or loses its power, workers come, sleep, or do not
-come at all, Homer renews, ends and revokes, and changes his mind about the policy.
+come at all. Homer renews, ends and revokes, blocks and unblocks, moves the device to new channels where that is the
+only way, and changes his mind about the policy; an operator suspends him and takes it back.
 
 `pytest --hypothesis-profile=thorough tests/devices/test_any_renewal.py` tries six hundred lives instead of twelve.
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
@@ -40,13 +42,15 @@ from channels.models import Channel, Renewal, RenewalPolicy
 from channels.platform.models import Entry
 from channels.platforms import PlatformError
 from channels.sync import sync
-from devices import registration, renewal_all, renewal_run
+from devices import blocking, registration, renewal_all, renewal_run, rollover, tries
 from devices import renewal as registration_keys
-from devices.envelope import RegistrationKeyText
 from devices.errors import TryLater
-from devices.models import RegistrationKey
+from devices.models import Device as OurDevice
+from devices.models import RegistrationKey, RollOver
+from devices.registration_key_text import RegistrationKeyText
 from devices.thermometer.configure import configured
 from devices.thermometer.state import Registration, StateStore
+from orgs.models import Organization
 from tests.channels.renewing import ProcessDied, assert_books_are_right, current, writes
 from tests.devices.any_renewal import METHODS, STEPS, Fate, PowerCut, another_worker, ended_keys
 from tests.devices.in_process import Device, quick_derivation, quick_disk
@@ -63,9 +67,12 @@ WAYS_TO_END = ["dies before", "dies after"]
 class KeysChange(RuleBasedStateMachine):
     """One thermometer, one customer, and a portal whose keys change."""
 
-    @initialize(elsewhere=st.booleans())
-    def unpack(self, elsewhere: bool) -> None:
-        self.elsewhere = elsewhere
+    @initialize(platform=st.sampled_from(["here", "elsewhere", "like ThingSpeak"]))
+    def unpack(self, platform: str) -> None:
+        self.elsewhere, self.can_rotate = platform != "here", platform != "like ThingSpeak"
+        # What is remembered in the process: bad keys that other lives have tried at the same hours.
+        cache.clear()
+        tries.forget()
         self.fate = Fate()
         self.fate.another_worker = lambda: another_worker(self.time.shift)
         self.is_on = True
@@ -78,7 +85,7 @@ class KeysChange(RuleBasedStateMachine):
         folder = Path(self.world.enter_context(tempfile.TemporaryDirectory()))
         self.time = self.world.enter_context(time_machine.travel(START, tick=False))
         self.world.enter_context(_undone_afterwards())
-        self.world.enter_context(self.fate.in_force(elsewhere=elsewhere))
+        self.world.enter_context(self.fate.in_force(elsewhere=self.elsewhere, can_rotate=self.can_rotate))
         account = PlatformAccountFactory(organization=OrganizationFactory(name="The Simpsons"))
         self.home = account.organization
         self.homer = MembershipFactory(organization=self.home, relation="manager").user
@@ -95,6 +102,11 @@ class KeysChange(RuleBasedStateMachine):
     @property
     def channel(self) -> Channel:
         return Channel.objects.select_related("account").get(device__serial=SERIAL)
+
+    @property
+    def ours(self) -> OurDevice:
+        """The device as the portal has it."""
+        return OurDevice.objects.select_related("organization", "channel__account").get(serial=SERIAL)
 
     # The device
 
@@ -188,9 +200,28 @@ class KeysChange(RuleBasedStateMachine):
     def homer_revokes_the_write_key(self) -> None:
         self.alive(renewal.revoke, self.channel, by=self.homer)
 
+    @rule()
+    def homer_blocks_the_device(self) -> None:
+        self.alive(blocking.block, self.ours, by=self.homer)
+
+    @rule()
+    def homer_unblocks_the_device(self) -> None:
+        blocking.unblock(self.ours, by=self.homer)
+
+    @precondition(lambda self: not self.can_rotate)
+    @rule(overlap=st.sampled_from([timedelta(0), HOUR, 7 * DAY]))
+    def homer_moves_the_device_to_a_new_channel(self, overlap: timedelta) -> None:
+        self.alive(rollover.start, self.ours, by=self.homer, keep_old=True, overlap=overlap)
+
+    @rule(suspended=st.booleans())
+    def an_operator_suspends_homer_or_takes_it_back(self, suspended: bool) -> None:
+        self.home.suspend() if suspended else self.home.resume()
+
     @rule(overlap=st.sampled_from([timedelta(0), HOUR]))
     def somebody_rotates_it_on_the_platform(self, overlap: timedelta) -> None:
         self.fate.be_kind()
+        # A key that is regenerated on ThingSpeak is dead at once.
+        overlap = overlap if self.can_rotate else timedelta(0)
         Embedded().rotate_write_key(self.channel.account.key, self.channel.number, overlap=overlap)
         self.rotated_unnoticed = True
 
@@ -217,6 +248,7 @@ class KeysChange(RuleBasedStateMachine):
     )
     def homer_changes_the_policy(self, every: int | None, keys: int | None, overlap: timedelta, paused: bool) -> None:
         wanted = {"write_every": every, "registration_every": keys, "overlap": overlap, "paused": paused}
+        wanted["instead"] = RenewalPolicy.Instead.REPLACE
         RenewalPolicy.objects.update_or_create(organization=self.home, defaults=wanted)
 
     # What is always true
@@ -235,7 +267,7 @@ class KeysChange(RuleBasedStateMachine):
     @invariant()
     def whoever_asks_the_portal_gets_a_key_that_writes(self) -> None:
         """Or, while somebody is replacing it in this moment, is told when to come back."""
-        if self.rotated_unnoticed or self.fate.platform_is_away:
+        if self.rotated_unnoticed or self.fate.platform_is_away or self.is_shut_out():
             return
         before, self.fate.next_at = self.fate.next_at, {}
         with _undone_afterwards():
@@ -249,6 +281,9 @@ class KeysChange(RuleBasedStateMachine):
                 assert writes(vault.decrypt(answer.encrypted_write_key)) or self.is_at_work()
         self.fate.next_at = before
 
+    def is_shut_out(self) -> bool:
+        return self.ours.blocked_at is not None or Organization.objects.get(pk=self.home.pk).suspended_at is not None
+
     def is_at_work(self) -> bool:
         return Renewal.objects.filter(leased_until__gt=timezone.now()).exists()
 
@@ -261,6 +296,8 @@ class KeysChange(RuleBasedStateMachine):
         self.fate.be_kind()
         self.network_of_the_device_changes(portal=False, platform=False, lost=0)
         RenewalPolicy.objects.all().delete()
+        self.home.resume()
+        self.homer_unblocks_the_device()
         if self.rotated_unnoticed:
             self.time.shift(HOUR)
             renewal_run.run()
@@ -274,6 +311,7 @@ class KeysChange(RuleBasedStateMachine):
             self.device_runs(3 * DAY)
             renewal_run.run()
         assert not Renewal.objects.open().exists()
+        assert not RollOver.objects.open().exists()
         assert self.device.keys[0] == current(self.channel).value
         assert self.device.state.registration.lookup == self.newest_of_its_line().lookup
         assert_books_are_right(self.channel)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from channels.models import PlatformAccount
-from channels.platform.models import Account
+from channels.platform.models import Account, Latest
 from devices.attention import matters_for
 from devices.models import Device, RegistrationKey
 from orgs import invitations
@@ -18,6 +18,7 @@ from orgs.models import Invitation, User
 from tests.conftest import MANAGER, Cast
 from tests.devices.measuring import measure
 from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory
+from tests.landlord import grow
 
 NOW = timezone.now()
 
@@ -33,9 +34,22 @@ def test_nothing_is_said_when_all_is_well(simpsons: Cast) -> None:
     assert told(simpsons.homer) == []
 
 
+def test_how_many_invitations_are_open_is_said_quietly(simpsons: Cast, as_homer: Client, as_marge: Client) -> None:
+    for name in ("lisa", "maggie"):
+        invitations.invite(organization=simpsons.household, email=f"{name}@example.net", by=simpsons.homer)
+    html = as_homer.get("/devices/").content.decode()
+    assert '<a href="/people/invited/">2 invitations have not been answered yet</a>' in html
+    assert "Needs attention" not in html
+    assert "not been answered" not in as_marge.get("/devices/").content.decode()
+    Invitation.objects.filter(email="lisa@example.net").update(expires_at=timezone.now())
+    html = as_homer.get("/devices/").content.decode()
+    assert ">1 invitation has not been answered yet<" in html
+    assert "lisa@example.net has not answered the invitation" in html
+
+
 def test_silent_devices_are_named(simpsons: Cast) -> None:
     measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
-    assert told(simpsons.homer) == ["“kitchen” has not sent anything for more than an hour."]
+    assert told(simpsons.homer) == ["“kitchen” (Household) has not sent anything for more than an hour."]
 
 
 def test_of_many_only_some_are_named(simpsons: Cast) -> None:
@@ -43,15 +57,43 @@ def test_of_many_only_some_are_named(simpsons: Cast) -> None:
         device = DeviceFactory(organization=simpsons.household, name=name)
         measure(device, "20", timezone.now() - timedelta(hours=2))
     (matter,) = matters_for(simpsons.homer, timezone.now())
-    assert matter.sentence == "“a”, “b”, “c” and 1 more have not sent anything for more than an hour."
+    assert (
+        matter.sentence
+        == "“a” (Household), “b” (Household), “c” (Household) and 1 more have not sent anything for more than an hour."
+    )
     assert matter.url == "/devices/list/?state=silent"
+
+
+def test_no_silent_device_is_overlooked_however_many_there_are(simpsons: Cast) -> None:
+    grow(simpsons, devices=400, flats=4)
+    Latest.objects.update(last_entry_at=timezone.now())
+    last = Device.objects.order_by("pk").last()
+    assert last
+    assert last.channel
+    Latest.objects.filter(channel=last.channel.number).update(last_entry_at=timezone.now() - timedelta(hours=2))
+    path = f"Household › {last.organization}"
+    assert told(simpsons.homer) == [f"“{last}” ({path}) has not sent anything for more than an hour."]
+
+
+def test_what_is_worst_comes_first(simpsons: Cast) -> None:
+    invitations.invite(organization=simpsons.household, email="lisa@example.net", by=simpsons.homer)
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    RegistrationKeyFactory(organization=simpsons.household, expires_at=NOW + timedelta(days=3))
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    assert [matter.kind for matter in matters_for(simpsons.homer, timezone.now())] == ["bad", "warn", "wait"]
+
+
+def test_a_device_that_is_blocked_may_be_silent(simpsons: Cast) -> None:
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(blocked_at=timezone.now())
+    assert told(simpsons.homer) == []
 
 
 def test_a_device_that_waits_for_its_channel_for_long_is_named(simpsons: Cast) -> None:
     DeviceFactory(organization=simpsons.household, name="attic", channel=None)
     assert told(simpsons.homer) == []
     assert told(simpsons.homer, timezone.now() + timedelta(minutes=11)) == [
-        "“attic” has registered and has no channel yet."
+        "“attic” (Household) has registered and has no channel yet."
     ]
 
 
@@ -140,6 +182,17 @@ def test_an_invitation_that_ran_out_is_named_until_it_is_sent_again_or_withdrawn
     assert told(simpsons.homer) == []
 
 
+def test_of_many_invitations_that_ran_out_the_rest_is_counted(simpsons: Cast) -> None:
+    for n in range(5):
+        invitations.invite(organization=simpsons.household, email=f"tenant{n}@example.net", by=simpsons.homer)
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    Invitation.objects.filter(email="tenant4@example.net").update(asked_at=timezone.now())
+    first, _second, _third, rest = matters_for(simpsons.homer, timezone.now())
+    assert first.sentence.startswith("tenant4@example.net has opened the invitation to Household too late")
+    assert rest.sentence == "2 more invitations have expired or are on hold."
+    assert rest.url == "/people/invited/"
+
+
 def test_members_and_strangers_are_told_nothing(simpsons: Cast, as_marge: Client) -> None:
     measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
     PlatformAccount.objects.filter(organization=simpsons.home).update(state="refused")
@@ -153,7 +206,7 @@ def test_the_manager_of_a_part_is_told_of_that_part(simpsons: Cast) -> None:
     measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
     measure(simpsons.reactor, "20", timezone.now() - timedelta(hours=2))
     PlatformAccount.objects.filter(organization=simpsons.home).update(state="refused")
-    assert told(bart) == ["“kitchen” has not sent anything for more than an hour."]
+    assert told(bart) == ["“kitchen” (Household) has not sent anything for more than an hour."]
 
 
 def test_it_stands_on_the_first_page_of_my_devices_alone(simpsons: Cast, as_homer: Client) -> None:
@@ -171,5 +224,5 @@ def test_it_takes_a_fixed_number_of_queries(simpsons: Cast, count: int, django_a
     Device.objects.filter(channel__isnull=True).delete()
     RegistrationKey.objects.all().delete()
     Invitation.objects.update(expires_at=timezone.now())
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         matters_for(simpsons.homer, timezone.now())

@@ -182,7 +182,7 @@ def test_many_are_blocked_after_a_question_and_unblocked_at_once(simpsons: Cast,
     chosen = {"devices": [simpsons.kitchen.pk, simpsons.reactor.pk], "next": "/devices/list/?q=e"}
     question = as_homer.post("/devices/list/block/", chosen).content.decode()
     assert "Block 2 devices?" in question
-    assert "kitchen, reactor" in question
+    assert "kitchen (Household), reactor (Power plant)" in question
     assert not Device.objects.filter(blocked_at__isnull=False).exists()
 
     answer = as_homer.post("/devices/list/block/", {**chosen, "confirmed": "yes"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
 import pytest
@@ -22,18 +20,12 @@ from orgs.audit import AuditEntry
 from tests.background import do_background_work
 from tests.channels.renewing import current, writes
 from tests.conftest import Cast
+from tests.devices.conftest import DAY, NOON
 from tests.devices.measuring import measure
 from tests.devices.test_registration_address import ask
 from tests.factories import RegistrationKeyFactory, give_channel
 
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def at_noon(time_machine) -> Iterator[None]:
-    time_machine.move_to(NOON, tick=False)
-    return time_machine
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from devices.models import Device
-from orgs.models import Membership
+from orgs import tree
+from orgs.models import AuditEntry, Membership
 from tests.conftest import MANAGER, Cast
 from tests.devices.measuring import measure
 from tests.factories import DeviceFactory, MembershipFactory
@@ -59,6 +60,29 @@ def cast(simpsons: Cast, settings) -> Cast:
 @pytest.mark.usefixtures("cast")
 def test_homer_finds_what_he_looks_for(as_homer: Client, query: str, found: list[str]) -> None:
     assert names(as_homer, query) == found
+
+
+def test_a_device_is_found_by_the_house_that_its_flat_is_in(cast: Cast, as_homer: Client, as_marge: Client) -> None:
+    floor = tree.create_below(cast.household, "Upper floor")
+    bath = tree.create_below(floor, "Bath")
+    DeviceFactory(organization=bath, name="boiler")
+    DeviceFactory(organization=tree.create_below(cast.power_plant, "Bath"), name="pump")
+    assert names(as_homer, "?q=upper bath") == names(as_marge, "?q=upper bath") == ["boiler"]
+    assert names(as_homer, "?q=household") == ["bedroom", "cellar", "kitchen", "boiler"]
+
+
+def test_the_name_of_the_customer_finds_not_all_there_is(cast: Cast, as_homer: Client) -> None:
+    DeviceFactory(organization=cast.home, name="gate")
+    assert names(as_homer, "?q=simpsons") == ["gate"]
+
+
+def test_nobody_finds_a_device_by_a_house_that_is_not_theirs_to_know(cast: Cast) -> None:
+    flat = tree.create_below(tree.create_below(cast.home, "Elm Street 12"), "Flat 3")
+    DeviceFactory(organization=flat, name="boiler")
+    tenant = Client()
+    tenant.force_login(MembershipFactory(organization=flat).user)
+    assert names(tenant, "?q=flat") == ["boiler"]
+    assert names(tenant, "?q=elm") == []
 
 
 def test_an_organization_counts_with_all_below_it(cast: Cast, as_homer: Client) -> None:
@@ -153,3 +177,32 @@ def test_the_list_comes_back_as_it_was(cast: Cast, as_homer: Client) -> None:
     assert back["Location"] == "/devices/list/?q=e"
     elsewhere = as_homer.post("/devices/list/move/", form | {"next": "https://example.net/devices/list/"})
     assert elsewhere["Location"] == "/devices/list/"
+
+
+def test_a_device_is_found_by_its_place_and_its_name_together(simpsons: Cast, as_homer: Client) -> None:
+    for place in (simpsons.household, simpsons.power_plant):
+        DeviceFactory(organization=place, name="Bathroom")
+    found = as_homer.get("/devices/list/?q=bath+household").context["found"]
+    assert [(str(one.device), str(one.device.organization)) for one in found.readings] == [("Bathroom", "Household")]
+
+
+def test_values_that_stand_below_each_other_have_as_many_decimals(cast: Cast, as_homer: Client) -> None:
+    for address in ("/devices/list/", f"/organizations/{cast.home.pk}/"):
+        page = as_homer.get(address).content.decode()
+        assert [value for value in ("18.0 °C", "21.0 °C", "−4.5 °C") if value not in page] == [], address
+    measure(cast.reactor, "58.651")
+    page = as_homer.get("/devices/list/").content.decode()
+    assert [value for value in ("18.0 °C", "21.0 °C", "58.7 °C") if value not in page] == []
+    alone = as_homer.get(f"/devices/{cast.kitchen.pk}/").context["reading"]
+    assert alone.value == "21.0"
+
+
+def test_who_moves_devices_to_where_they_are_is_told_that_they_are_there(cast: Cast, as_homer: Client) -> None:
+    place = str(cast.household.pk)
+    answer = as_homer.post("/devices/list/move/", {"devices": [cast.kitchen.pk], "organization": place}, follow=True)
+    assert "What you chose is in Household already." in answer.content.decode()
+    page = f"/devices/{cast.kitchen.pk}/move/"
+    form = as_homer.get(page).context["form"]
+    answer = as_homer.post(page, {"organization": place, "seen": form["seen"].value()}, follow=True)
+    assert "“kitchen” is in Household already." in answer.content.decode()
+    assert not AuditEntry.objects.filter(action="device.moved").exists()

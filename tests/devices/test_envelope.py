@@ -20,13 +20,12 @@ from devices.envelope import (
     EnvelopeNotUnderstood,
     NonceMismatch,
     Payload,
-    RegistrationKeyText,
     WrongRegistrationKey,
     WrongSerial,
-    derive_key,
     open_envelope,
     seal,
 )
+from devices.registration_key_text import RegistrationKeyText, derive_key
 
 LOOKUP = "HQ481047"
 KEY = bytes(range(32))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.envelope import NotARegistrationKey, RegistrationKeyText, parse_lookup
+from devices.registration_key_text import NotARegistrationKey, RegistrationKeyText, parse_lookup
 
 
 @pytest.mark.parametrize(

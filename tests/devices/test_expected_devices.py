@@ -11,6 +11,7 @@ from devices.models import ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs.audit import AuditEntry
 from tests.conftest import Cast
 from tests.factories import DeviceFactory, OrganizationFactory, RegistrationKeyFactory
+from tests.parallel import all_at_once
 
 Row = tuple[str, str, str]
 
@@ -48,7 +49,10 @@ def test_what_people_enter_is_understood(simpsons: Cast, text: str, understood: 
         ("1\n2\n1", "Line 3: 1 is in line 1 already."),
         ("1,Kitchen,Garage", "Line 1: there is no organization called “Garage”."),
         ("1,Kitchen,Carl's", "Line 1: there is no organization called “Carl's”."),
-        ("1,Kitchen,Cellar", "Line 1: there are several organizations called “Cellar”."),
+        (
+            "1,Kitchen,Cellar",
+            "Line 1: there are several organizations called “Cellar”. Write the path: “Household › Cellar”",
+        ),
         (f"1,{'x' * 101}", "Line 1: the name is longer than 100 letters."),
         ("1,Kitchen,Household,more", "Line 1: there are more columns than serial, name and organization."),
         ("1,Kit\0chen", "Line 1: there are characters in the name that cannot be printed."),
@@ -170,5 +174,48 @@ def test_the_list_takes_a_fixed_number_of_queries(
     simpsons: Cast, as_homer: Client, count: int, django_assert_num_queries
 ) -> None:
     enter([Expected(str(n), "", simpsons.household) for n in range(count)], customer=simpsons.home)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         as_homer.get(page(simpsons))
+
+
+def test_what_would_replace_something_on_the_list_is_asked_once(simpsons: Cast, as_homer: Client) -> None:
+    enter([Expected("1", "Kitchen", simpsons.household), Expected("2", "Cellar")], customer=simpsons.home)
+    answer = as_homer.post(page(simpsons), {"lines": "1, Reactor, Power plant\n2, Cellar\n3"})
+    html = answer.content.decode()
+    assert "1: so far “Kitchen” in Household; new: “Reactor” in Power plant." in html
+    assert "2: " not in html
+    assert set(ExpectedDevice.objects.values_list("serial", "name")) == {("1", "Kitchen"), ("2", "Cellar")}
+    again = {name: answer.context["form"][name].value() for name in ("lines", "replaces")}
+    assert as_homer.post(page(simpsons), again).status_code == 302
+    stored = ExpectedDevice.objects.values_list("serial", "name", "organization__name")
+    assert list(stored) == [("1", "Reactor", "Power plant"), ("2", "Cellar", None), ("3", "", None)]
+
+
+def test_an_answer_is_good_for_what_was_asked_alone(simpsons: Cast, as_homer: Client) -> None:
+    enter([Expected("1", "Kitchen")], customer=simpsons.home)
+    asked = as_homer.post(page(simpsons), {"lines": "1, Sauna"}).context["form"]["replaces"].value()
+    enter([Expected("1", "Attic", simpsons.household)], customer=simpsons.home)
+    answer = as_homer.post(page(simpsons), {"lines": "1, Sauna", "replaces": asked})
+    assert "1: so far “Attic” in Household; new: “Sauna”, where its key puts it." in answer.content.decode()
+    assert ExpectedDevice.objects.get().name == "Attic"
+
+
+def test_a_file_that_would_replace_something_comes_back_as_text_and_is_sent_again(
+    simpsons: Cast, as_homer: Client
+) -> None:
+    enter([Expected("1", "Kitchen")], customer=simpsons.home)
+    file = SimpleUploadedFile("list.csv", b"serial,name\n1,Sauna\n")
+    answer = as_homer.post(page(simpsons), {"lines": "", "file": file})
+    again = {name: answer.context["form"][name].value() for name in ("lines", "replaces")}
+    assert as_homer.post(page(simpsons), again).status_code == 302
+    assert ExpectedDevice.objects.get().name == "Sauna"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_those_who_enter_one_number_at_once_all_but_one_are_asked(simpsons: Cast) -> None:
+    def put(n: int) -> int:
+        client = Client()
+        client.force_login(simpsons.homer)
+        return client.post(page(simpsons), {"lines": f"1, Name {n}"}).status_code
+
+    assert sorted(all_at_once(put, 4)) == [200, 200, 200, 302]

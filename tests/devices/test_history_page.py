@@ -164,9 +164,9 @@ def test_it_takes_a_fixed_number_of_queries(
         renewal.start(device.channel, by=simpsons.homer)
         program_keys.add(channel, note=f"Program {n}", by=simpsons.homer)
     record("device.renamed", by=simpsons.homer, organization=simpsons.home, about=simpsons.kitchen, before="hall")
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(13):
         as_homer.get(of(simpsons.home))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         as_homer.get(f"/devices/{simpsons.kitchen.pk}/events/")
 
 
@@ -210,7 +210,7 @@ def test_a_sentence_stands_whatever_details_are_missing(action: str) -> None:
 
 def test_nearly_every_action_belongs_to_a_kind() -> None:
     things = {thing for _label, things in KINDS.values() for thing in things}
-    assert {action.partition(".")[0] for action in WORDS} - things == {"account", "log_in", "take_out"}, (
+    assert {action.partition(".")[0] for action in WORDS} - things == {"account", "letter", "log_in", "take_out"}, (
         "one's own, not the place's"
     )
 
@@ -219,3 +219,14 @@ def test_a_kind_is_a_condition_on_whole_words(simpsons: Cast) -> None:
     for action in ("device.moved", "devices.counted"):
         record(action, by=None, organization=simpsons.home, about=simpsons.kitchen)
     assert [entry.action for entry in AuditEntry.objects.filter(of_kind("devices"))] == ["device.moved"]
+
+
+def test_a_name_that_was_changed_twice_is_told_as_it_was_each_time(simpsons: Cast, as_homer: Client) -> None:
+    for name in ("Cellar", "Wine cellar"):
+        page = f"/devices/{simpsons.kitchen.pk}/edit/"
+        seen = as_homer.get(page).context["form"]["seen"].value()
+        as_homer.post(page, {"name": name, "description": "", "seen": seen})
+    assert told(as_homer, of(simpsons.home))[:2] == [
+        "“Cellar” was renamed to “Wine cellar”.",
+        "“kitchen” was renamed to “Cellar”.",
+    ]

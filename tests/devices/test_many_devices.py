@@ -33,12 +33,12 @@ def landlord(simpsons: Cast, request: pytest.FixtureRequest) -> Cast:
 @pytest.mark.parametrize(
     ("address", "queries"),
     [
-        ("/devices/list/?q=flat", 7),
-        ("/devices/list/?state=blocked", 7),
-        ("/devices/list/?state=no_channel&order=-name", 7),
-        ("/devices/list/?q=flat&page=2", 7),
-        ("/devices/pending/", 8),
-        ("/organizations/{home}/expected-devices/", 7),
+        ("/devices/list/?q=flat", 9),
+        ("/devices/list/?state=blocked", 8),
+        ("/devices/list/?state=no_channel&order=-name", 8),
+        ("/devices/list/?q=flat&page=2", 9),
+        ("/devices/pending/", 10),
+        ("/organizations/{home}/expected-devices/", 8),
         ("/organizations/{home}/registration-policy/", 7),
     ],
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from channels.embedded import Embedded
 from channels.models import ChannelKey
@@ -77,7 +80,32 @@ def test_the_last_value_and_its_age_are_there(simpsons: Cast, as_marge: Client) 
 
 
 @pytest.mark.parametrize(
-    ("sent", "shown"), [("-4.20", "−4.2"), ("21", "21"), ("1e1", "10"), ("20.005", "20"), ("on", "on")]
+    ("moment", "zone"),
+    [
+        (datetime(1, 1, 1, tzinfo=UTC), "America/New_York"),
+        (datetime(9999, 12, 31, 23, tzinfo=UTC), "Asia/Tokyo"),
+    ],
+)
+def test_a_device_whose_clock_is_at_an_end_of_the_calendar_takes_the_page_from_nobody(
+    simpsons: Cast, as_marge: Client, moment: datetime, zone: str
+) -> None:
+    User.objects.filter(pk=simpsons.marge.pk).update(time_zone=zone)
+    measure(simpsons.kitchen, "21.50", moment)
+    assert "21.5 " in page(as_marge)
+    assert "21.5 " in page(as_marge, f"/devices/{simpsons.kitchen.pk}/")
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("-4.20", "−4.2"),
+        ("21", "21.0"),
+        ("1e1", "10.0"),
+        ("20.96", "21.0"),
+        ("20.25", "20.3"),
+        ("-0.04", "0.0"),
+        ("on", "on"),
+    ],
 )
 def test_values_are_written_for_people(simpsons: Cast, as_marge: Client, sent: str, shown: str) -> None:
     measure(simpsons.kitchen, sent)
@@ -124,6 +152,11 @@ def test_the_page_itself_cannot_be_framed(as_marge: Client) -> None:
     assert "frame-ancestors 'none'" in answer["Content-Security-Policy"]
 
 
+def test_what_the_chart_fetches_loads_nothing_and_cannot_be_framed(simpsons: Cast, as_marge: Client) -> None:
+    answer = as_marge.get(f"/devices/{simpsons.kitchen.pk}/feed.json")
+    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
 def test_a_platform_out_of_reach_is_said_and_the_page_still_works(simpsons: Cast, as_marge: Client) -> None:
     with patch.object(Embedded, "last_entries", side_effect=OutOfReach):
         html = page(as_marge)
@@ -136,8 +169,17 @@ def test_live_values_come_as_pieces_of_the_page(simpsons: Cast, as_marge: Client
     measure(simpsons.kitchen, "23.25")
     html = page(as_marge, "/devices/live/")
     assert f'id="reading-{simpsons.kitchen.pk}" hx-swap-oob="true"' in html
-    assert "23.25" in html
+    assert "23.3" in html
     assert "<html" not in html
+
+
+def test_values_below_each_other_have_as_many_decimals(simpsons: Cast, as_marge: Client) -> None:
+    now = timezone.now()
+    for minute, value in enumerate(("20", "20.5", "-19.625")):
+        with time_machine.travel(now - timedelta(minutes=9 - minute)):
+            measure(simpsons.kitchen, value)
+    html = page(as_marge, f"/devices/{simpsons.kitchen.pk}/values/")
+    assert re.findall(r'<td class="number">(.*?)</td>', html) == ["−19.63", "20.50", "20.00"]
 
 
 @pytest.mark.parametrize("count", [1, 12, 30])
@@ -147,7 +189,7 @@ def test_the_number_of_queries_does_not_grow_with_the_devices(
     for _ in range(count - 1):
         DeviceFactory(organization=simpsons.household)
     # One more with the bar for finding devices, which a handful of them does without.
-    with django_assert_num_queries(10 if count < 7 else 11):
+    with django_assert_num_queries(11 if count < 7 else 12):
         as_marge.get("/devices/")
 
 
@@ -189,7 +231,11 @@ def test_people_of_a_suspended_customer_are_told_why_nothing_is_there(simpsons: 
 
 def test_a_guest_whose_time_has_run_out_sees_nothing(simpsons: Cast, as_marge: Client) -> None:
     Membership.objects.filter(user=simpsons.marge).update(valid_until=timezone.now())
-    assert "kitchen" not in page(as_marge)
+    html = page(as_marge)
+    assert "kitchen" not in html
+    assert simpsons.household.name not in html
+    assert "Your time as a guest is over" in html
+    assert re.search(rf"It ended on <time [^>]*>{date_format(timezone.localtime())} <span", html)
     assert as_marge.get(f"/devices/{simpsons.kitchen.pk}/").status_code == 404
 
 

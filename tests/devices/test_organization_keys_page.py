@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
 import pytest
@@ -23,19 +21,13 @@ from orgs.audit import AuditEntry
 from tests.background import do_background_work
 from tests.channels.renewing import current, writes
 from tests.conftest import Cast
+from tests.devices.conftest import DAY, NOON
 from tests.devices.measuring import measure
 from tests.devices.test_registration_address import ask, opened
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, RegistrationKeyFactory, give_channel
 from tests.parallel import all_at_once
 
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def at_noon(time_machine) -> Iterator[None]:
-    time_machine.move_to(NOON, tick=False)
-    return time_machine
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 def channels(simpsons: Cast) -> list[Channel]:
@@ -275,5 +267,5 @@ def test_the_progress_page_takes_a_fixed_number_of_queries(
         DeviceFactory(organization=simpsons.household)
     renewal_all.renew_all(simpsons.home, by=simpsons.homer, overlap=DAY)
     do_background_work()
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         page(as_homer, simpsons, "renewal")

@@ -227,6 +227,25 @@ def test_all_or_nothing(full: Cast, as_homer: Client) -> None:
     assert Invitation.objects.exists()
 
 
+def test_who_comes_in_the_same_moment_is_asked_about_and_not_just_taken_along(
+    full: Cast, as_homer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if an invitation were accepted while we wait for the tree."""
+    seen = as_homer.get(at(full.household, "delete/")).context["form"]["seen"].value()
+    lock = tree.lock_tree_of
+
+    def accepted_meanwhile(organization: Organization) -> None:
+        lock(organization)
+        Membership.objects.get_or_create(user=full.lenny, organization=full.household)
+
+    monkeypatch.setattr(tree, "lock_tree_of", accepted_meanwhile)
+    form = {"things_to": full.home.pk, "people_to": full.home.pk, "seen": seen}
+    answer = as_homer.post(at(full.household, "delete/"), form)
+    assert "What is in it has changed in the meantime." in answer.content.decode()
+    assert Organization.objects.filter(pk=full.household.pk).exists()
+    assert full.lenny.memberships.filter(organization=full.household).exists()
+
+
 def test_it_cannot_go_into_itself(full: Cast, as_homer: Client) -> None:
     upstairs = Organization.objects.get(name="Upstairs")
     for target in (full.household, upstairs):
@@ -258,9 +277,9 @@ def test_what_came_in_since_the_question_was_asked_is_not_lost(
 ) -> None:
     attic = tree.create_below(simpsons.home, "Attic")
     monkeypatch.setattr(
-        "devices.views_organizations._what_it_holds",
+        "devices.views_organizations_moving._what_it_holds",
         lambda _: dict.fromkeys(
-            ("devices", "newcomers", "registration_keys", "organizations", "people", "invitations"), 0
+            ("devices", "newcomers", "registration_keys", "organizations", "people", "invitations"), ()
         ),
     )
     device = DeviceFactory(organization=attic)

@@ -62,6 +62,26 @@ def test_a_member_becomes_a_manager(simpsons: Cast, as_homer: Client, as_marge: 
     assert as_marge.get(f"/organizations/{simpsons.household.pk}/new/").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("also_above", "days", "is_changed"),
+    [(False, None, False), (False, 30, False), (False, 5, True), (True, None, True)],
+    ids=["for good", "longer", "shorter", "manages it from above for good"],
+)
+def test_a_guest_does_not_prolong_their_own_place(
+    simpsons: Cast, also_above: bool, days: int | None, is_changed: bool
+) -> None:
+    soon = timezone.now() + timedelta(days=10)
+    bart = MembershipFactory(organization=simpsons.household, relation=MANAGER, valid_until=soon).user
+    place = place_of(bart)
+    if also_above:
+        MembershipFactory(organization=simpsons.home, relation=MANAGER, user=bart)
+    until = (timezone.localdate() + timedelta(days=days)).isoformat() if days else ""
+    answer = browser_of(bart).post(at(place, "edit"), {"relation": "manager", "valid_until": until})
+    place.refresh_from_db()
+    assert (place.valid_until != soon) == is_changed
+    assert ("Nobody prolongs their own place." in text(answer)) != is_changed
+
+
 @time_machine.travel(NOON)
 def test_a_guest_sees_until_the_end_of_the_last_day_and_not_longer(simpsons: Cast) -> None:
     form = {"relation": MEMBER, "valid_until": "2026-06-03"}

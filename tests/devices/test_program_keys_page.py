@@ -9,7 +9,7 @@ from django.test import Client
 
 from channels.embedded import Embedded
 from channels.models import ChannelKey, KeyState
-from channels.platforms import OutOfReach
+from channels.platforms import BadAccountKey, CannotDo, NoSuchChannel, NotUnderstood, OutOfReach, PlatformError
 from channels.tasks import revoke_read_keys
 from orgs.audit import AuditEntry
 from tests.conftest import Cast
@@ -84,3 +84,33 @@ def test_only_managers_of_the_device_come_here(
 def test_a_persons_own_key_is_not_revoked_here(as_homer: Client, page: str, simpsons: Cast) -> None:
     portals = ChannelKey.objects.of_the_portal().get(channel=simpsons.kitchen.channel)
     assert as_homer.post(f"{page}{portals.pk}/revoke/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence"),
+    [
+        (OutOfReach("HTTP 503 from 10.0.0.7"), "Die Kanalplattform ist"),
+        (NoSuchChannel("No channel 17."), "wurde auf der Kanalplattform gelöscht"),
+        (CannotDo("add_read_key"), "keine eigenen Leseschlüssel für Programme"),
+        (BadAccountKey("Unknown key."), "lehnt den Kontoschlüssel ab"),
+        (NotUnderstood("Expecting value: line 1"), "eine Antwort gegeben, die keinen Sinn ergibt"),
+    ],
+)
+def test_what_the_platform_refuses_is_said_in_our_words_and_the_readers_language(
+    as_homer: Client, page: str, simpsons: Cast, trouble: PlatformError, sentence: str
+) -> None:
+    simpsons.homer.read_in("de")
+    with patch.object(Embedded, "add_read_key", side_effect=trouble):
+        html = as_homer.post(page, {"note": "Home Assistant"}).content.decode()
+    assert sentence in html
+    assert str(trouble) not in html
+    assert 'value="Home Assistant"' in html, "what was typed is still there"
+
+
+def test_before_a_key_is_revoked_there_is_a_question_that_names_it(as_homer: Client, page: str, simpsons: Cast) -> None:
+    key = make(as_homer, page)
+    assert f'href="{page}{key.pk}/revoke/"' in as_homer.get(page).content.decode()
+    html = as_homer.get(f"{page}{key.pk}/revoke/").content.decode()
+    assert "Revoke the key “Home Assistant”?" in html
+    assert "reads “kitchen” no longer" in html
+    assert reads(simpsons, key.value)

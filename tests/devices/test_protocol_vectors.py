@@ -20,11 +20,11 @@ from devices.envelope import (
     EnvelopeNotUnderstood,
     NonceMismatch,
     Payload,
-    RegistrationKeyText,
     WrongRegistrationKey,
     WrongSerial,
     open_envelope,
 )
+from devices.registration_key_text import ITERATIONS, RegistrationKeyText
 from devices.thermometer.delivery import BULK_INTERVAL, BULK_LIMIT
 from devices.thermometer.platform import RENEWAL_HINT
 from devices.thermometer.state import Credentials, Registration, State
@@ -183,7 +183,7 @@ def test_the_document_names_every_refusal_with_its_status() -> None:
 
 
 def test_the_document_names_the_numbers_that_the_code_has() -> None:
-    assert f"iterations = {envelope.ITERATIONS})" in DOCUMENT
+    assert f"iterations = {ITERATIONS})" in DOCUMENT
     assert f"more than {envelope.MAX_LENGTH} characters" in DOCUMENT
     assert f"`{RENEWAL_HINT}: pending`" in DOCUMENT
     assert f"at most every {BULK_INTERVAL:g} s, at most {BULK_LIMIT} measurements" in DOCUMENT

@@ -9,8 +9,10 @@ import segno
 from django.test import Client
 from django.utils import timezone
 
+from devices.errors import KeyNotGood
 from devices.labels import SHEETS
-from devices.models import RegistrationKey
+from devices.models import Device, RegistrationKey
+from devices.registration import register
 from orgs.audit import AuditEntry
 from tests.conftest import Cast
 from tests.factories import RegistrationKeyFactory
@@ -47,19 +49,22 @@ def test_what_is_left_alone_stays_to_the_second(key: RegistrationKey, as_homer: 
     assert (key.label, key.expires_at, key.use_limit) == ("Over", at_noon, 5)
 
 
-def test_limits_can_be_taken_away(key: RegistrationKey, as_homer: Client) -> None:
+def test_limits_can_be_taken_away(key: RegistrationKey, simpsons: Cast, as_homer: Client) -> None:
     RegistrationKey.objects.filter(pk=key.pk).update(expires_at=timezone.now() - timedelta(days=2), use_limit=3)
+    with pytest.raises(KeyNotGood):
+        register(lookup=key.lookup, serial="T-1")
     edit(as_homer, key, expires_at="", use_limit="")
     key.refresh_from_db()
     assert (key.expires_at, key.use_limit) == (None, None)
-    assert key.lets_in_new_devices
+    register(lookup=key.lookup, serial="T-1")
+    assert Device.objects.get(serial="T-1").organization == simpsons.household
 
 
 @pytest.mark.parametrize(
     ("field", "typed", "said"),
     [
         ("use_limit", "2", "More devices than that have come in with the key already."),
-        ("use_limit", "0", "greater than or equal to 1"),
+        ("use_limit", "0", "At least one device, or leave it empty."),
         ("expires_at", "2020-01-01", "This day has passed."),
     ],
 )
@@ -127,7 +132,7 @@ def test_labels_show_the_key_and_that_is_in_the_audit(key: RegistrationKey, as_h
     answer = labels(as_homer, key, readable="on")
     html = answer.content.decode()
     assert html.count(key.text) == 3
-    assert html.count('<use href="#qr"/>') == 3
+    assert html.count(f'<use href="#qr-{key.pk}"/>') == 3
     for words in ("Household, Spring", "Serial"):
         assert html.count(f"{words}</p>") == 3
     drawn = segno.make(key.text, error="m", micro=False).svg_inline(scale=1, border=1, omitsize=True)

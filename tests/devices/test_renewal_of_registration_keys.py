@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from django.utils import timezone
@@ -11,6 +12,7 @@ from channels.errors import CannotRenew
 from devices import renewal
 from devices.models import Device, RegistrationKey
 from orgs.audit import AuditEntry
+from tests.channels.renewing import ProcessDied
 from tests.conftest import Cast
 from tests.devices.test_registration_address import ask, opened
 from tests.factories import RegistrationKeyFactory
@@ -205,6 +207,16 @@ def test_of_four_renewals_at_once_one_wins(simpsons: Cast) -> None:
 
     assert sum(all_at_once(renew, 4)) == 1
     assert RegistrationKey.objects.count() == 2
+
+
+def test_a_process_that_dies_on_the_way_leaves_no_key_that_nobody_asked_for(
+    old: RegistrationKey, simpsons: Cast
+) -> None:
+    with pytest.raises(ProcessDied), patch.object(renewal, "_record", side_effect=ProcessDied):
+        renewal.renew(old, by=simpsons.homer)
+    assert RegistrationKey.objects.get() == old
+    old.refresh_from_db()
+    assert renewal.renew(old, by=simpsons.homer) == RegistrationKey.objects.exclude(pk=old.pk).get()
 
 
 def test_the_limit_of_devices_is_that_of_the_whole_line(simpsons: Cast) -> None:

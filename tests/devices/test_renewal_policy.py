@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
-from unittest.mock import patch
+from datetime import time, timedelta
 
 import pytest
-from django.core import mail
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from channels.models import ChannelKey, Chore, KeyState, PlatformAccount, Renewal, RenewalPolicy
-from channels.reading_keys import read_key_for
+from channels.models import ChannelKey, Chore, Renewal, RenewalPolicy
 from channels.renewal import adopt_change
 from devices import renewal_run
 from devices.management.commands.worker import enqueue_due
 from devices.models import Device, RegistrationKey
-from orgs.models import Organization
+from devices.renewal_policies import Policies
 from tests.background import do_background_work
 from tests.channels.renewing import ProcessDied, assert_books_are_right, current, die_after, writes
 from tests.conftest import Cast
-from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory, give_channel
+from tests.devices.conftest import DAY, NOON
+from tests.factories import DeviceFactory, RegistrationKeyFactory, give_channel
 from tests.parallel import all_at_once
 
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def at_noon(time_machine) -> Iterator[None]:
-    time_machine.move_to(NOON, tick=False)
-    return time_machine
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 @pytest.fixture
@@ -201,7 +190,7 @@ def test_a_run_has_a_fixed_number_of_queries_for_keys_that_are_not_due(
         renewal_run.run()
 
 
-# Registration keys and read keys
+# Registration keys
 
 
 def test_registration_keys_are_renewed_and_end_when_all_devices_have_moved(simpsons: Cast, at_noon, client) -> None:
@@ -218,130 +207,6 @@ def test_registration_keys_are_renewed_and_end_when_all_devices_have_moved(simps
     client.get(f"/midpoint/ws/iot/devices/one?key={key.successor.lookup}")
     assert renewal_run.run().registration_keys_ended == 1
     assert client.get(f"/midpoint/ws/iot/devices/one?key={key.lookup}").status_code == 403
-
-
-def test_a_persons_read_key_is_renewed_with_an_overlap_and_a_mail(simpsons: Cast, at_noon) -> None:
-    RenewalPolicy.objects.create(organization=simpsons.home, read_every=60, overlap=7 * DAY)
-    channel = simpsons.kitchen.channel
-    platform = channel.account.on_platform
-    old = read_key_for(simpsons.marge, channel)
-    at_noon.shift(60 * DAY)
-    assert renewal_run.run().read_keys_renewed == 3  # hers, and the portal's own two
-    new = read_key_for(simpsons.marge, channel)
-    assert new != old
-    assert platform.read_feed(channel.number, read_key=old).number == channel.number
-    (message,) = [message for message in sent() if message.to == [simpsons.marge.email]]
-    assert "kitchen" in message.body
-    assert old not in message.body
-    assert new not in message.body
-    at_noon.shift(7 * DAY)
-    assert renewal_run.run().read_keys_ended >= 1
-    with pytest.raises(Exception, match="does not read it"):
-        platform.read_feed(channel.number, read_key=old)
-    assert platform.read_feed(channel.number, read_key=new).number == channel.number
-
-
-def test_the_portal_goes_on_reading_while_its_own_key_is_renewed(simpsons: Cast, at_noon) -> None:
-    RenewalPolicy.objects.create(organization=simpsons.home, read_every=60)
-    channel = simpsons.kitchen.channel
-    platform = channel.account.on_platform
-    before = ChannelKey.objects.of_the_portal().get(channel=channel)
-    at_noon.shift(60 * DAY)
-    renewal_run.run()
-    after = ChannelKey.objects.of_the_portal().get(channel=channel)
-    assert after.value != before.value
-    for key in (before, after):
-        assert platform.read_feed(channel.number, read_key=key.value).number == channel.number
-    at_noon.shift(DAY)
-    renewal_run.run()
-    before.refresh_from_db()
-    assert before.state == KeyState.ENDED
-    with pytest.raises(Exception, match="does not read it"):
-        platform.read_feed(channel.number, read_key=before.value)
-
-
-# Mail
-
-
-def sent() -> list[mail.EmailMessage]:
-    """The mails, after the background worker has sent what is in its queue."""
-    do_background_work()
-    return mail.outbox
-
-
-def test_managers_hear_three_days_before_in_one_mail_for_all(policy: RenewalPolicy, simpsons: Cast, at_noon) -> None:
-    MembershipFactory(organization=simpsons.household, relation="manager", user__email="lisa@example.net")
-    at_noon.shift(23 * DAY)
-    renewal_run.run()
-    assert sent() == []
-    for _hour in range(8 * 24):
-        at_noon.shift(timedelta(hours=1))
-        renewal_run.run()
-        if mail.outbox or sent():
-            break
-    (message,) = mail.outbox
-    assert message.to == [simpsons.homer.email]
-    assert message.subject == "Keys of The Simpsons will be renewed"
-    assert "kitchen" in message.body
-    assert "reactor" in message.body
-    assert f"/organizations/{simpsons.home.pk}/keys/" in message.body
-    assert Renewal.objects.count() == 0
-    renewal_run.run()
-    assert len(sent()) == 1
-
-
-def test_managers_hear_what_became_of_it(policy: RenewalPolicy, simpsons: Cast, at_noon, client) -> None:
-    RenewalPolicy.objects.update(remind_before=None)
-    at_noon.shift(30 * DAY)
-    renewal_run.run()
-    client.post("/update", {"api_key": current(simpsons.kitchen.channel).value, "field1": "20"})
-    renewal_run.run()
-    assert sent() == [], "one of two is still under way"
-    at_noon.shift(7 * DAY)
-    renewal_run.run()
-    (message,) = sent()
-    assert message.subject == "Keys of The Simpsons have been renewed"
-    moved, absent = message.body.split("did not fetch")
-    assert "kitchen" in moved
-    assert "reactor" in absent
-    renewal_run.run()
-    assert len(sent()) == 1
-
-
-def test_no_mail_holds_a_key(policy: RenewalPolicy, simpsons: Cast, at_noon) -> None:
-    at_noon.shift(28 * DAY)
-    renewal_run.run()
-    at_noon.shift(20 * DAY)
-    renewal_run.run()
-    texts = "".join(message.subject + message.body for message in sent())
-    assert texts
-    assert not [key for key in ChannelKey.objects.all() if key.value in texts]
-    assert not re.search(r"[{}]|None", texts)
-
-
-def test_what_only_people_can_renew_is_asked_for_once_a_week(policy: RenewalPolicy, simpsons: Cast, at_noon) -> None:
-    PlatformAccount.objects.filter(organization=simpsons.home).update(platform="thingspeak")
-    at_noon.shift(30 * DAY)
-    renewal_run.run()
-    (message,) = sent()
-    assert message.subject == "Please renew keys of The Simpsons"
-    assert "Generate New Write API Key" in message.body
-    assert Renewal.objects.count() == 0
-    at_noon.shift(6 * DAY)
-    renewal_run.run()
-    assert len(sent()) == 1
-    at_noon.shift(DAY)
-    renewal_run.run()
-    assert len(sent()) == 2
-
-
-def test_a_mail_server_that_is_away_gets_the_mail_later(policy: RenewalPolicy, simpsons: Cast, at_noon) -> None:
-    at_noon.shift(28 * DAY)
-    renewal_run.run()
-    with patch("django.core.mail.backends.locmem.EmailBackend.send_messages", side_effect=ConnectionRefusedError):
-        assert sent() == []
-    at_noon.shift(timedelta(minutes=1))
-    assert len(sent()) == 1
 
 
 # Rules, commands, chores
@@ -372,9 +237,10 @@ def test_a_policy_that_makes_no_sense_is_refused_in_words(simpsons: Cast, wrong:
 
 def test_the_policy_in_force_is_found_from_below(policy: RenewalPolicy, simpsons: Cast) -> None:
     own = RenewalPolicy.objects.create(organization=simpsons.household)
-    assert RenewalPolicy.objects.in_force(simpsons.household) == own
-    assert RenewalPolicy.objects.in_force(simpsons.power_plant) == policy
-    assert RenewalPolicy.objects.in_force(Organization.objects.get(pk=simpsons.carls.pk)) is None
+    held = Policies.of_customer(simpsons.household)
+    assert held.at(simpsons.household) == own
+    assert held.at(simpsons.power_plant) == policy
+    assert Policies.of_customer(simpsons.carls).at(simpsons.carls) is None
 
 
 def test_the_command_says_what_it_did(policy: RenewalPolicy, at_noon, capsys) -> None:

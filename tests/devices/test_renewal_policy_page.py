@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.test import Client
 from django.utils.html import escape
 
 from channels import renewal
-from channels.models import RenewalPolicy
+from channels.models import PlatformAccount, RenewalPolicy
 from devices.policy_words import example, in_words
 from orgs.audit import AuditEntry
 from orgs.models import Organization
 from tests.conftest import Cast
+from tests.devices.conftest import DAY, NOON
 from tests.factories import DeviceFactory, MembershipFactory
 
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
+pytestmark = pytest.mark.usefixtures("at_noon")
 TYPED = {
     "write_every": "90",
     "registration_every": "",
@@ -32,12 +31,6 @@ TYPED = {
     "remind_before": "2",
     "report_after": "on",
 }
-
-
-@pytest.fixture(autouse=True)
-def at_noon(time_machine) -> Iterator[None]:
-    time_machine.move_to(NOON, tick=False)
-    return time_machine
 
 
 def at(organization: Organization, piece: str = "") -> str:
@@ -250,5 +243,22 @@ def test_it_takes_a_fixed_number_of_queries(
     RenewalPolicy.objects.create(organization=simpsons.home, write_every=30)
     for _n in range(count):
         DeviceFactory(organization=simpsons.household)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         page(as_homer, simpsons.home)
+
+
+def test_what_is_done_where_keys_cannot_be_renewed_is_asked_only_there(simpsons: Cast, as_homer: Client) -> None:
+    question = "Where a write key cannot be renewed from here"
+    assert question not in page(as_homer, simpsons.home)
+    PlatformAccount.objects.update(platform="thingspeak")
+    assert question in page(as_homer, simpsons.home)
+
+
+def test_what_is_not_asked_stays_as_it_was(simpsons: Cast, as_homer: Client) -> None:
+    kept = {"instead": RenewalPolicy.Instead.REPLACE, "keep_replaced": False}
+    RenewalPolicy.objects.create(organization=simpsons.home, write_every=30, **kept)
+    hidden = as_homer.get(at(simpsons.home)).context["form"]
+    sent = {name: hidden[name].value() for name in kept}
+    as_homer.post(at(simpsons.home), typed(as_homer, simpsons.home, write_every="60") | sent)
+    stored = RenewalPolicy.objects.get(organization=simpsons.home)
+    assert (stored.write_every, stored.instead, stored.keep_replaced) == (60, *kept.values())

@@ -231,3 +231,43 @@ def test_who_manages_a_part_does_not_learn_whose_policy_it_is(simpsons: Cast) ->
 def test_a_member_sees_no_rules(simpsons: Cast, as_marge: Client) -> None:
     assert "Rules that hold here" not in text(as_marge.get(at(simpsons.household)))
     assert Membership.objects.get(user=simpsons.marge).relation == "member"
+
+
+# ---- finding one among hundreds ----
+
+
+def names_in(answer: object) -> list[str]:
+    return re.findall(r'class="tree-name"[^>]*>([^<]+)<', answer.content.decode())  # type: ignore[attr-defined]
+
+
+def test_an_organization_is_found_by_its_name_with_the_way_to_it(simpsons: Cast, as_homer: Client) -> None:
+    house = tree.create_below(simpsons.household, "House 8", description="742 Evergreen Terrace")
+    for n in (216, 217, 218):
+        tree.create_below(Organization.objects.get(pk=house.pk), f"Flat {n}")
+    assert names_in(as_homer.get("/organizations/?q=flat+217")) == ["The Simpsons", "Household", "House 8", "Flat 217"]
+    found = as_homer.get("/organizations/?q=EVERGREEN")
+    assert names_in(found) == ["The Simpsons", "Household", "House 8", "Flat 216", "Flat 217", "Flat 218"]
+    assert found.content.decode().count("is-found") == 1
+
+
+def test_what_nobody_calls_so_is_not_found_and_what_is_not_seen_neither(simpsons: Cast, as_marge: Client) -> None:
+    for words in ("nonsense", simpsons.power_plant.name):
+        said = text(as_marge.get("/organizations/", {"q": words}))
+        assert "No organization of yours has that in its name or description." in said
+        assert simpsons.power_plant.name not in said.replace(words, "")
+
+
+def test_only_a_tree_that_is_large_is_searched(simpsons: Cast, as_homer: Client) -> None:
+    assert "Find an organization" not in text(as_homer.get("/organizations/"))
+    for n in range(12):
+        tree.create_below(Organization.objects.get(pk=simpsons.household.pk), f"Flat {n}")
+    assert "Find an organization" in text(as_homer.get("/organizations/"))
+
+
+def test_the_page_of_a_large_customer_shows_the_level_below_it(simpsons: Cast, as_homer: Client) -> None:
+    for n in range(101):
+        tree.create_below(Organization.objects.get(pk=simpsons.household.pk), f"Flat {n}")
+    answer = as_homer.get(at(simpsons.home))
+    assert names_in(answer) == ["Household", "Power plant"]
+    assert "Find an organization" in text(answer)
+    assert names_in(as_homer.get(at(simpsons.household))) == [], "so many stand in the tree"

@@ -123,7 +123,7 @@ def test_the_people_of_a_device_take_a_fixed_number_of_queries(
     for _ in range(count):
         place = MembershipFactory(organization=simpsons.household)
         read_key_for(place.user, simpsons.kitchen.channel)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         answer = as_homer.get(f"/devices/{simpsons.kitchen.pk}/people/")
     assert len(answer.context["seers"]) == min(count + 2, 50)
 
@@ -182,7 +182,7 @@ def test_the_page_of_a_person_takes_a_fixed_number_of_queries(
         room = tree.create_below(simpsons.household, f"Room {n}")
         MembershipFactory(user=simpsons.marge, organization=room)
         read_key_for(simpsons.marge, DeviceFactory(organization=room).channel)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         answer = as_homer.get(f"/people/{simpsons.marge.pk}/")
     assert len(answer.context["seen"]) == min(count + 1, 25)
 

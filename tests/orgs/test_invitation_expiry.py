@@ -71,9 +71,9 @@ def test_homer_chooses_how_long_the_link_is_good(invite: Invite, form: dict[str,
     [
         ({"good_for": "day"}, "expires_at", "Choose the day."),
         ({"good_for": "day", "expires_at": "2026-05-31"}, "expires_at", "This day has passed."),
-        ({"good_for": "day", "expires_at": "tomorrow"}, "expires_at", "Enter a valid date."),
+        ({"good_for": "day", "expires_at": "tomorrow"}, "expires_at", "Enter a day like this: 2027-12-31"),
         ({"good_for": "day", "expires_at": "2027-06-01"}, "expires_at", "A link is good for 90 days at most."),
-        ({"good_for": "365"}, "good_for", "Select a valid choice. 365 is not one of the available choices."),
+        ({"good_for": "365"}, "good_for", "This cannot be chosen here. Choose something that is offered."),
         ({"membership_until": "2026-05-31"}, "membership_until", "This day has passed."),
     ],
 )
@@ -90,10 +90,10 @@ def test_a_time_that_does_not_do_is_said_on_its_field(
 
 
 @time_machine.travel(NOON, tick=False)
-def test_sent_again_it_is_good_for_as_long_as_it_was(invite: Invite) -> None:
+def test_sent_again_it_is_good_for_as_long_as_it_was(simpsons: Cast, invite: Invite) -> None:
     invitation = invite(good_for="3")
     with time_machine.travel(NOON + timedelta(days=20), tick=False):
-        invitations.resend(invitation)
+        invitations.resend(invitation, by=simpsons.homer)
         invitation.refresh_from_db()
         assert invitation.expires_at == NOON + timedelta(days=23)
 
@@ -111,14 +111,14 @@ def test_a_guest_gets_a_place_that_ends_and_reads_so_in_the_mail(simpsons: Cast,
 
 
 @time_machine.travel(NOON)
-def test_a_link_ends_no_later_than_the_place_that_it_leads_to(invite: Invite) -> None:
+def test_a_link_ends_no_later_than_the_place_that_it_leads_to(simpsons: Cast, invite: Invite) -> None:
     invitation = invite(membership_until="2026-06-03", good_for="30")
     assert invitation.expires_at == invitation.membership_until
     address = link()
     with time_machine.travel("2026-06-04 00:00:01Z"):
         assert Client().post(address, NEW).status_code == 404
         with pytest.raises(invitations.InvitationNotGood, match="Withdraw this invitation"):
-            invitations.resend(invitation)
+            invitations.resend(invitation, by=simpsons.homer)
     assert not User.objects.filter(email="ned@example.org").exists()
 
 

@@ -10,12 +10,14 @@ from unittest.mock import patch
 import pytest
 import time_machine
 from django.core import mail
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from orgs.audit import AuditEntry
+from orgs.invitations_a_day import sent_since
 from orgs.models import Invitation, Membership, Organization, User
 from tests.conftest import MANAGER, Cast
 from tests.factories import PASSWORD, UserFactory
@@ -298,3 +300,10 @@ def test_a_customer_cannot_write_to_strangers_without_end(
     assert invite("lou", as_carl, simpsons.carls).status_code == 302
     with time_machine.travel(timezone.now() + timedelta(days=1, minutes=1)):
         assert invite("maude").status_code == 302
+
+
+def test_the_invitations_of_a_day_are_counted_by_an_index_of_their_own(simpsons: Cast) -> None:
+    if connection.vendor == "postgresql":  # which otherwise scans a table of a few rows
+        connection.cursor().execute("SET LOCAL enable_seqscan = off")
+    counted = sent_since(timezone.now() - timedelta(days=1), organization=simpsons.household)
+    assert "audit_of_invitations_sent" in counted.order_by().explain()

@@ -26,7 +26,7 @@ def test_a_new_organization_is_below_its_parent(simpsons: Cast, as_homer: Client
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ("", "This field is required"),
+        ("", "Enter a name for the organization."),
         ("x" * 101, "at most 100 characters"),
         ("Household", "There is already an organization of that name in the same place"),
     ],

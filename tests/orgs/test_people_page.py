@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from orgs import invitations, tree
-from orgs.models import Invitation, Membership
+from orgs.models import Invitation, Membership, User
 from tests.conftest import MANAGER, Cast
 from tests.factories import MembershipFactory
 
@@ -21,6 +21,13 @@ def found(client: Client, **parameters: object) -> list[str]:
 
 def test_homer_finds_everybody_of_his_and_nobody_else(simpsons: Cast, as_homer: Client) -> None:
     assert found(as_homer) == ["Homer", "Lenny", "Marge"]
+
+
+def test_tenants_are_found_by_their_house(simpsons: Cast, as_homer: Client) -> None:
+    for house in ("Elm Street 12", "Oak Avenue 4"):
+        flat = tree.create_below(tree.create_below(simpsons.home, house), "Flat 3")
+        MembershipFactory(user__given_name=f"Tenant of {house}", organization=flat)
+    assert found(as_homer, q="elm flat") == ["Tenant of Elm Street 12"]
 
 
 def test_a_member_finds_nobody_and_is_told_whom_to_ask(simpsons: Cast, as_marge: Client) -> None:
@@ -54,8 +61,8 @@ def test_who_manages_a_part_finds_its_people_without_their_places_elsewhere(simp
 def test_people_are_found_by_pieces_of_name_and_address(
     simpsons: Cast, as_homer: Client, typed: str, names: list[str]
 ) -> None:
-    simpsons.marge.family_name = "Bouvier"
-    simpsons.marge.save()
+    User.objects.update(family_name="Simpson")
+    User.objects.filter(pk=simpsons.marge.pk).update(family_name="Bouvier")
     assert found(as_homer, q=typed) == names
 
 
@@ -92,7 +99,7 @@ def test_ten_or_a_thousand_people_take_the_same_queries_and_one_page(
     users = [type(simpsons.homer)(email=f"{n}@example.org", given_name=f"Tenant {n:04}") for n in range(count)]
     users = type(simpsons.homer).objects.bulk_create(users)
     people.objects.bulk_create(people(user=user, organization=simpsons.household) for user in users)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         answer = as_homer.get("/people/")
     assert len(answer.context["found"].people) == min(count + 3, 50)
     assert answer.context["found"].page.paginator.count == count + 3
@@ -137,5 +144,11 @@ def test_the_list_of_invitations_takes_a_fixed_number_of_queries(
 ) -> None:
     for n in range(count):
         invitations.invite(organization=simpsons.household, email=f"{n}@example.org", by=simpsons.homer)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         as_homer.get("/people/invited/")
+
+
+def test_people_are_found_by_where_they_belong(simpsons: Cast, as_homer: Client) -> None:
+    page = as_homer.get("/people/?q=household").content.decode()
+    assert str(simpsons.marge) in page
+    assert str(simpsons.lenny) not in page

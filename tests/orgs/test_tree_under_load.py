@@ -46,7 +46,9 @@ def test_forty_customers_created_at_once_have_forty_valid_trees() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_forty_sign_ups_at_once_make_forty_complete_customers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("devices.envelope.ITERATIONS", 1)  # The derivation is slow on purpose, and is not the point.
+    monkeypatch.setattr(
+        "devices.registration_key_text.ITERATIONS", 1
+    )  # The derivation is slow on purpose, and is not the point.
     all_at_once(
         lambda n: sign_up(email=f"homer{n}@example.com", password="x", given_name="Homer", family_name=str(n)), AT_ONCE
     )

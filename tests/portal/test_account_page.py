@@ -157,9 +157,9 @@ def test_the_pages_ask_the_database_as_often_for_many_keys_as_for_few(
         as_homer.post(f"/registration-keys/{key.pk}/show/")
         program_keys.add(device.channel, note="Shed", by=simpsons.homer)
         MembershipFactory(user=simpsons.homer, created_by=simpsons.carl)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         as_homer.get("/account/")
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         as_homer.get("/account/shown/")
 
 

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import secrets
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import TOTP
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.core.mail import EmailMessage
 from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from channels import renewal, vault
+from channels import vault
 from channels.findings import Finding
 from channels.keys_shown import ShownKey
 from channels.models import Channel, ChannelKey, Chore, PlatformAccount, Renewal, RenewalPolicy
 from channels.platform.models import Account, ApiKey, Entry, Latest, Tag
 from channels.platform.models import Channel as PlatformChannel
 from channels.renewal_rounds import RenewalRound
-from channels.tasks import check_account
-from devices.envelope import RegistrationKeyText
 from devices.models import (
     Closure,
     Device,
@@ -46,97 +38,27 @@ from devices.models import (
     RegistrationPolicy,
     RollOver,
 )
-from devices.tasks import send
-from orgs import invitations
-from orgs.audit import record
 from orgs.models import AuditEntry, Invitation, Membership, Organization, TreeNumber, User
 from portal.log_ins import LogIn
 from portal.models import Letter, OutboxMessage, TakeOut
 from tests.conftest import Cast
-from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
+from tests.factories import OrganizationFactory
+from tests.one_of_each import MAILED_LINK, TOTP_SECRET, household, registration_key
 
 SHOWN = [
     AuditEntry, Invitation, Membership, Organization, User, EmailAddress, Authenticator, Group, DBTaskResult,
     PlatformAccount, Channel, ChannelKey, Finding, Renewal, RenewalRound, RenewalPolicy, Chore, RegistrationKey, Device,
     DeviceContact, RegistrationPolicy, PendingDevice, ExpectedDevice, FormerDevice, RollOver, Closure,
-    Account, PlatformChannel, ApiKey, Letter,
+    Account, PlatformChannel, ApiKey, Letter, ShownKey,
 ]  # fmt: skip
-MAILED_LINK = "https://keys.example.net/invitations/n0b0dy-but-the-guest/"
 # Mails hold links that log in; the others mean nothing by themselves, or cannot be registered.
-NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, ShownKey, LogIn, TakeOut, DoorMail]
-TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-
-
-def _registration_key(organization: Organization, by: User) -> RegistrationKey:
-    """A key whose envelope key is made up: deriving dozens of them would take long and prove nothing here."""
-    text = RegistrationKeyText.generate()
-    return RegistrationKey.objects.create(
-        customer=organization.customer,
-        organization=organization,
-        lookup=text.lookup,
-        secret=text.secret,
-        envelope_key_base64=base64.b64encode(secrets.token_bytes(32)).decode("ascii"),
-        created_by=by,
-    )
-
-
-def _household(customer: Organization) -> None:
-    """One more of everything."""
-    member = MembershipFactory(organization=OrganizationFactory(parent=customer), created_by=User.objects.first())
-    device = DeviceFactory(organization=member.organization)
-    assert device.channel
-    device.registered_with = _registration_key(customer, member.user)
-    device.save()
-    DeviceContact.objects.create(device=device, asked_at=timezone.now())
-    remote = PlatformChannel.objects.get(number=device.channel.number)
-    mine = ApiKey.objects.issue(remote, writes=False, note="Marge")
-    ChannelKey.holding(mine.value, channel=device.channel, kind=ChannelKey.Kind.READ, holder=member.user).save()
-    renewal.renew(device.channel, by=member.user)
-    Entry.objects.create(channel=remote, entry_id=1, created_at=timezone.now(), field1="21.5")
-    Latest.objects.filter(channel=remote).update(last_entry_id=1, written_at=timezone.now(), field1="21.5", field1_id=1)
-    invitation = invitations.invite(
-        organization=member.organization, email=f"guest-{member.pk}@example.net", by=member.user
-    )
-    record("device.moved", by=member.user, organization=member.organization, about=device, address="192.0.2.7")
-    assert invitation.token_hash
-    check_account.enqueue(customer.platform_account.pk)
-    send.enqueue(["guest@example.net"], "You are invited", f"Open {MAILED_LINK}")
-    Letter.holding(EmailMessage("You are invited", f"Open {MAILED_LINK}", to=["guest@example.net"])).save()
-    RenewalRound.objects.create(organization=member.organization, by=member.user, overlap=timedelta(days=7))
-    RenewalPolicy.objects.create(organization=member.organization, write_every=30, changed_by=member.user)
-    Finding.objects.create(
-        account=customer.platform_account,
-        kind=Finding.Kind.CLONED,
-        number=remote.number,
-        channel=device.channel,
-        settled_by=member.user,
-    )
-    RollOver.objects.create(device=device, old_channel=device.channel, by=member.user, overlap=timedelta(days=7))
-    Closure.objects.get_or_create(customer=customer, defaults={"begun_by": member.user.email})
-    RegistrationPolicy.objects.update_or_create(customer=customer, defaults={"admits": "approved"})
-    at_the_door = {"customer": customer, "organization": member.organization, "serial": f"door-{member.pk}"}
-    PendingDevice.objects.create(
-        **at_the_door, asked_with=device.registered_with, refused_at=timezone.now(), refused_by=member.user
-    )
-    ExpectedDevice.objects.create(**at_the_door, name="Attic")
-    FormerDevice.objects.create(
-        customer=customer,
-        serial="gone",
-        organization_name="Attic",
-        how="deleted",
-        successor=device,
-        ended_by=member.user,
-    )
-    Chore.objects.create(name=f"Chore {member.pk}", next_at=timezone.now())
-    TOTP.activate(member.user, TOTP_SECRET)
-    RecoveryCodes.activate(member.user)
-    Group.objects.create(name=f"Support {member.pk}")
+NOT_SHOWN = [OutboxMessage, TreeNumber, Entry, Latest, Tag, LogIn, TakeOut, DoorMail]
 
 
 @pytest.fixture
 def everything(simpsons: Cast) -> Cast:
-    _household(simpsons.home)
-    _registration_key(simpsons.carls, simpsons.carl).revoke()
+    household(simpsons.home)
+    registration_key(simpsons.carls, simpsons.carl).revoke()
     return simpsons
 
 
@@ -225,11 +147,11 @@ def test_a_list_costs_the_same_for_3_rows_and_for_30(simpsons: Cast, as_operator
         return {model._meta.label: queries(model) for model in SHOWN}
 
     for _ in range(3):
-        _household(simpsons.home)
+        household(simpsons.home)
     everywhere()  # Content types are looked up once in a process.
     few = everywhere()
     for n in range(27):
-        _household(OrganizationFactory(name=f"Customer {n}") if n % 2 else simpsons.home)
+        household(OrganizationFactory(name=f"Customer {n}") if n % 2 else simpsons.home)
     assert everywhere() == few
     assert max(few.values()) <= 16
 
@@ -283,8 +205,15 @@ def test_an_organization_leads_to_its_devices_those_below_included(everything: C
     assert len(devices) == int(link[2])
 
 
-@pytest.mark.parametrize("wrong", ["abc", "99999999", "", "²"])
-def test_a_link_to_an_organization_that_is_not_there_shows_the_whole_list(
+def test_a_link_to_an_organization_that_is_gone_shows_nothing_of_others(everything: Cast, as_operator: Client) -> None:
+    response = as_operator.get(_page(Device, "changelist"), {"in": "99999999"})
+    assert response.status_code == 200
+    assert list(response.context["cl"].result_list) == []
+    assert "an organization that is gone" in response.content.decode()
+
+
+@pytest.mark.parametrize("wrong", ["abc", "", "²"])
+def test_a_link_to_what_is_no_organization_shows_the_whole_list(
     wrong: str, everything: Cast, as_operator: Client
 ) -> None:
     response = as_operator.get(_page(Device, "changelist"), {"in": wrong})

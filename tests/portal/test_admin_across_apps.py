@@ -17,7 +17,8 @@ from channels.models import ChannelKey, KeyState, Renewal
 from channels.platform.models import ApiKey
 from channels.platforms import OutOfReach
 from channels.reading_keys import read_key_for
-from orgs.models import AuditEntry, User
+from devices.closing import close_customer
+from orgs.models import AuditEntry, Organization, User
 from tests.conftest import Cast
 from tests.factories import UserFactory
 
@@ -116,3 +117,14 @@ def test_who_may_only_look_renews_nothing(client: Client, simpsons: Cast) -> Non
     client.force_login(clerk)
     _act(client, "renew_write_keys", simpsons)
     assert not Renewal.objects.exists()
+
+
+def test_a_customer_that_is_being_closed_is_not_resumed(as_operator: Client, simpsons: Cast) -> None:
+    simpsons.carls.suspend()
+    close_customer(simpsons.home, keep_channels=False, by=simpsons.homer)
+    data = {"action": "resume", "_selected_action": [simpsons.home.pk, simpsons.carls.pk]}
+    said = _said(as_operator.post(reverse("admin:orgs_organization_changelist"), data))
+    assert "“The Simpsons” was closed by homer@example.net and is being deleted. It cannot be resumed." in said
+    assert "Resumed. Carl's" in said
+    assert list(Organization.objects.get_queryset().suspended()) == [simpsons.home]
+    assert not AuditEntry.objects.about(simpsons.home).filter(details__what="Resumed.").exists()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 from unittest.mock import patch
 
@@ -15,8 +17,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from channels.embedded import Embedded
 from channels.models import ChannelKey
 from channels.platforms import OutOfReach
+from devices import closing
 from devices.models import Closure
-from orgs.errors import ChangedMeanwhile, LastManager
+from orgs.errors import ChangedMeanwhile, LastManager, Suspended
 from orgs.models import AuditEntry, Membership, Organization, User
 from portal import take_outs
 from portal.closing import close_account, erase
@@ -24,6 +27,7 @@ from portal.log_ins import LogIn
 from tests.background import do_background_work
 from tests.conftest import Cast
 from tests.factories import PASSWORD, MembershipFactory
+from tests.parallel import all_at_once
 
 PAGE = "/account/close/"
 Close = Callable[..., Any]
@@ -144,6 +148,34 @@ def test_whoever_has_a_key_that_the_platform_has_not_ended_goes_when_it_has(
     assert not User.objects.filter(pk=marge.pk).exists()
 
 
+def test_a_suspended_customer_is_not_closed_with_the_account_of_its_only_manager(
+    as_homer: Client, close: Close, simpsons: Cast
+) -> None:
+    simpsons.home.suspend()
+    for page in (as_homer.get(PAGE), close(as_homer, **{f"name_{simpsons.home.pk}": "The Simpsons"})):
+        html = page.content.decode()
+        assert "The service for The Simpsons is paused, and nobody but you manages it." in html
+        assert 'type="submit" class="btn btn-danger"' not in html
+    assert User.objects.filter(pk=simpsons.homer.pk, is_active=True).exists()
+    assert not Closure.objects.exists()
+    assert simpsons.home.memberships.filter(user=simpsons.homer).exists()
+
+
+def test_not_even_if_it_was_suspended_after_the_page_was_read(simpsons: Cast) -> None:
+    customer = Organization.objects.get(pk=simpsons.home.pk)
+    simpsons.home.suspend()
+    with pytest.raises(Suspended, match=r"The Simpsons.* is paused"):
+        close_account(simpsons.homer, with_customers={customer: False})
+    assert not Closure.objects.exists()
+    assert Membership.objects.filter(user=simpsons.homer).exists()
+
+
+def test_others_may_leave_a_suspended_customer_for_good(as_marge: Client, close: Close, simpsons: Cast) -> None:
+    simpsons.home.suspend()
+    assert "Your account is closed." in close(as_marge).content.decode()
+    assert not User.objects.filter(pk=simpsons.marge.pk).exists()
+
+
 def test_somebody_whom_an_operator_let_in_again_is_not_erased(simpsons: Cast) -> None:
     assert erase.call(simpsons.marge.pk)
     assert User.objects.filter(pk=simpsons.marge.pk).exists()
@@ -169,3 +201,22 @@ def test_where_the_account_is_ones_own_it_is_asked_what_becomes_of_the_channels(
         assert f'id="id_{channels}_error"' in page
         close(as_homer, **{name: "The Simpsons", channels: "keep"})
     assert Closure.objects.get().keep_channels
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_belong_to_what_the_other_closes_do_not_wait_for_each_other(
+    simpsons: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MembershipFactory(organization=simpsons.home, user=simpsons.carl)
+    MembershipFactory(organization=simpsons.carls, user=simpsons.homer)
+    both_are_at_it = Barrier(2)
+
+    def close_customer(*args: Any, **options: Any) -> None:
+        with suppress(BrokenBarrierError):  # One waits for the other to be done, as it should.
+            both_are_at_it.wait(1)
+        closing.close_customer(*args, **options)
+
+    monkeypatch.setattr("portal.closing.close_customer", close_customer)
+    leaving = [(simpsons.homer, simpsons.home), (simpsons.carl, simpsons.carls)]
+    all_at_once(lambda n: close_account(leaving[n][0], with_customers={leaving[n][1]: False}), 2)
+    assert AuditEntry.objects.filter(action="account.closed").count() == 2

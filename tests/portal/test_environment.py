@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -82,8 +83,13 @@ def test_every_setting_is_in_the_readmes_table() -> None:
 
 
 def settings_in(file: str) -> dict[str, str]:
+    """Return what a shell that reads the file puts into the environment: docs/deployment.md has one do so."""
     lines = [line for line in file.splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
+    names = [line.partition("=")[0] for line in lines]
+    read = ["/bin/sh", "-euc", 'set -a; eval "$0"; exec env -0', file]
+    environment = subprocess.run(read, capture_output=True, text=True, check=True, env={}).stdout
+    found = dict(line.split("=", 1) for line in environment.split("\0") if line)
+    return {name: found[name] for name in names}
 
 
 def test_the_sample_file_is_all_that_production_needs_and_its_secrets_are_fresh() -> None:
@@ -92,6 +98,14 @@ def test_the_sample_file_is_all_that_production_needs_and_its_secrets_are_fresh(
         assert sample[name] != another[name]
     deployed = start("check", "--deploy", "--fail-level", "WARNING", **sample)
     assert (deployed.returncode, deployed.stderr) == (0, "")
+
+
+def test_a_shell_reads_also_what_is_commented_out() -> None:
+    file = start("sample_environment").stdout
+    every = re.sub(r"^# (?=[A-Z_]+=)", "", file, flags=re.MULTILINE)
+    read = settings_in(every)
+    assert read["DEFAULT_FROM_EMAIL"] == "Smart Widgets <keys@example.com>"
+    assert read["PLATFORM_PLANS"] == "{}"
 
 
 def test_every_setting_is_in_the_sample_file() -> None:
@@ -134,3 +148,13 @@ def test_mail_that_goes_by_a_mail_server_goes_through_the_background() -> None:
     assert by_smtp.stdout.split() == ["portal.mail.InBackground", "django.core.mail.backends.smtp.EmailBackend"]
     in_the_demo = start(*show)
     assert in_the_demo.stdout.split() == ["portal.outbox.OutboxBackend"] * 2
+
+
+@pytest.mark.parametrize(("pooled", "prepared_after"), [("yes", "None True"), ("no", "2 False")])
+def test_behind_a_pooler_nothing_is_prepared(pooled: str, prepared_after: str) -> None:
+    program = (
+        "from django.db import connection; own = connection.settings_dict; "
+        "print(own['OPTIONS']['prepare_threshold'], own['DISABLE_SERVER_SIDE_CURSORS'])"
+    )
+    database = {"DATABASE_URL": "postgres://somebody@127.0.0.1/somewhere", "DATABASE_POOLED": pooled}
+    assert start("shell", "--no-imports", "-c", program, **database).stdout.strip() == prepared_after

@@ -17,13 +17,14 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
-from orgs.models import Invitation, User
+from orgs.models import AuditEntry, Invitation, User
 from portal.letters import TRIES, Letter
 from portal.mail import post
 from portal.processes import free_port
 from tests.background import do_background_work
 from tests.conftest import Cast
 from tests.factories import NOON, PASSWORD
+from tests.losing import lose
 
 LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
@@ -208,6 +209,36 @@ def test_after_a_week_a_mail_is_given_up_and_its_link_is_gone(no_mail_server: No
             clock.move_to(Letter.objects.get().next_at)
         assert not Letter.objects.exists()
         assert timedelta(days=5) < timezone.now() - now < timedelta(days=8)
+    given_up = AuditEntry.objects.get(action="letter.given_up")
+    assert "ned@example.org" in given_up.object_label
+    assert given_up.details == {"tries": TRIES, "trouble": "ConnectionRefusedError"}
+
+
+def test_a_mail_that_nobody_can_decrypt_holds_up_no_other_and_is_seen_and_given_up(db: None) -> None:
+    with time_machine.travel(NOON) as clock:
+        for to in ("ned@example.org", "maude@example.org"):
+            send_mail("Subject", "Body", None, [to])
+        lost = Letter.objects.get(to="ned@example.org")
+        lose(lost, "content")
+        for _try in range(TRIES):
+            do_background_work()
+            assert [letter.to for letter in mail.outbox] == [["maude@example.org"]]
+            left = Letter.objects.defer("content").first()
+            if left is None:
+                break
+            assert left.trouble == "CannotDecrypt"
+            clock.move_to(left.next_at)
+        assert not Letter.objects.exists()
+        assert not DBTaskResult.objects.ready().exists()
+
+
+def test_what_nobody_expected_to_go_wrong_is_not_tried_for_ever(settings: Settings) -> None:
+    settings.MAIL_TRANSPORT = "tests.portal.test_letters.Dies"
+    send_mail("Subject", "Body", None, ["ned@example.org"])
+    Letter.objects.update(tries=TRIES - 1)
+    with pytest.raises(KeyboardInterrupt):
+        do_background_work()
+    assert DBTaskResult.objects.count() == 1, "the one that has died"
 
 
 def test_operators_see_what_is_held_up_and_no_link(client: Client, no_mail_server: None, settings: Settings) -> None:

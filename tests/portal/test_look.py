@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from django import forms
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.test import Client
+from django.utils import timezone, translation
 
-from portal.templatetags.look import browser
+from portal.browsers import name_of
+from portal.templatetags.look import may_stay_empty
+from portal.templatetags.moments import ago
 
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 STATIC = settings.BASE_DIR / "portal" / "static" / "portal"
@@ -62,7 +66,7 @@ def test_help_and_error_of_a_field_are_tied_to_its_control() -> None:
     assert 'class="wide form-control is-invalid"' in control[0]
     assert '<label class="form-label" for="id_name">' in html
     assert re.search(r'id="id_name_helptext">As you call it at home\.<', html)
-    assert re.search(r'id="id_name_error">.*?This field is required\.', html)
+    assert re.search(r'id="id_name_error">.*?Please fill in “Name”\.', html)
 
 
 def test_choices_are_a_group_with_a_name() -> None:
@@ -120,7 +124,7 @@ def test_a_shown_key_can_be_copied_and_hidden() -> None:
     ],
 )
 def test_a_browser_is_called_what_people_call_it(user_agent: str, name: str) -> None:
-    assert browser(user_agent) == name
+    assert name_of(user_agent) == name
 
 
 @pytest.mark.parametrize("name", ["400.html", "500.html"])
@@ -194,3 +198,36 @@ def test_every_pair_of_colours_can_be_read(theme: str) -> None:
         min(contrast(colours[name], colours[ground]) for name in ("line-strong", "accent") for ground in GROUNDS[:2])
         >= 3
     )
+
+
+@pytest.mark.parametrize(
+    ("apart", "english", "german"),
+    [
+        (timedelta(hours=30), "1 day ago", "vor 1 Tag"),
+        (timedelta(days=5), "5 days ago", "vor 5 Tagen"),
+        (timedelta(days=20), "2 weeks ago", "vor 2 Wochen"),
+        (timedelta(days=100), "3 months ago", "vor 3 Monaten"),
+        (timedelta(days=800), "2 years ago", "vor 2 Jahren"),
+        (-timedelta(minutes=5, seconds=30), "in 5 minutes", "in 5 Minuten"),
+        (-timedelta(days=1, hours=1, minutes=1), "in 25 hours", "in 25 Stunden"),
+        (-timedelta(days=20, hours=1), "in 20 days", "in 20 Tagen"),
+        (-timedelta(days=91), "in 3 months", "in 3 Monaten"),
+    ],
+)
+def test_moments_are_said_as_people_say_them(apart: timedelta, english: str, german: str) -> None:
+    moment = timezone.now() - apart
+    with translation.override("en"):
+        assert ago(moment) == english
+    with translation.override("de"):
+        assert ago(moment) == german
+
+
+def test_nothing_is_called_optional_that_has_a_choice_already_or_is_one_of_two_ways() -> None:
+    class Form(forms.Form):
+        label = forms.CharField(required=False)
+        way = forms.ChoiceField(required=False, choices=[("a", "A")], widget=forms.RadioSelect, initial="a")
+        file = forms.FileField(required=False)
+
+    form = Form()
+    form.fields["file"].one_of_several = True  # type: ignore[attr-defined]
+    assert [field.name for field in form if may_stay_empty(field)] == ["label"]

@@ -24,21 +24,79 @@ def test_every_page_about_one_thing_says_so_when_there_is_none(
     simpsons: Cast, as_homer: Client, name: str, number: str
 ) -> None:
     address = "/" + AN_ID.sub(number, _our_routes()[name])
-    for answer in (as_homer.get(address), as_homer.post(address)):
-        assert answer.status_code in (404, 405), address
-        if answer.status_code == 404:
-            html = answer.content.decode()
-            assert "There is nothing here" in html
-            assert 'href="/devices/"' in html
-            assert simpsons.homer.email in html
+    # What belongs to a button leads to the page that would have it; what is only looked at takes no POST.
+    for answer in (as_homer.get(address, follow=True), as_homer.post(address)):
+        html = answer.content.decode()
+        if answer.status_code == 405:
+            assert answer.request["REQUEST_METHOD"] == "POST", address
+            assert "This address is not a page to open" in html
+            continue
+        assert answer.status_code == 404, address
+        assert "There is nothing here" in html
+        assert 'href="/devices/"' in html
+        assert simpsons.homer.email in html
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_the_page_is_the_same_in_the_demo(simpsons: Cast, as_carl: Client, settings: Settings, debug: bool) -> None:
+def test_what_is_not_there_gets_a_page_in_the_demo_too(
+    simpsons: Cast, as_carl: Client, settings: Settings, debug: bool
+) -> None:
     settings.DEBUG = debug
-    answer = as_carl.get(f"/devices/{simpsons.kitchen.pk}/")
-    assert answer.status_code == 404
-    assert "There is nothing here" in answer.content.decode()
+    for address in (f"/devices/{simpsons.kitchen.pk}/", "/nothing/", "/nothing", "/devices/no-number/"):
+        answer = as_carl.get(address, follow=True)
+        assert answer.status_code == 404
+        assert "There is nothing here" in answer.content.decode()
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_what_was_not_understood_gets_a_page_in_the_demo_too(
+    as_carl: Client, settings: Settings, debug: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG = debug
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 1
+    answer = as_carl.post("/account/", {"given_name": "Carl", "language": "de", "time_zone": "browser"})
+    assert answer.status_code == 400
+    assert "We did not understand that" in answer.content.decode()
+    # Whoever watches the log of what was suspicious sees it there.
+    assert ("django.security.TooManyFieldsSent", "Refused at account/") in [
+        (entry.name, entry.getMessage()) for entry in caplog.records
+    ]
+
+
+def test_a_page_that_takes_no_post_says_so_with_a_page(as_carl: Client) -> None:
+    answer = as_carl.post("/devices/")
+    assert answer.status_code == 405
+    assert answer["Allow"] == "GET, HEAD"
+    assert "This address is not a page to open" in answer.content.decode()
+
+
+def test_an_address_that_belongs_to_a_button_leads_to_the_page_with_the_button(
+    simpsons: Cast, as_homer: Client
+) -> None:
+    """So does a log-in that came in between."""
+    kitchen, home = f"/devices/{simpsons.kitchen.pk}/", f"/organizations/{simpsons.home.pk}/"
+    expected = {
+        f"{kitchen}unblock/": kitchen,
+        f"{home}expected-devices/forget/": f"{home}expected-devices/",
+        f"{home}renewal-policy/pause/": f"{home}renewal-policy/",
+        f"{home}move-back/": home,
+        "/memberships/restore/": "/people/",
+        "/people/invited/resend/": "/people/invited/",
+        "/invitations/some-token/ask/": "/invitations/some-token/",
+    }
+    for address, page in expected.items():
+        answer = as_homer.get(address, follow=True)
+        assert answer.redirect_chain == [(page, 302)]
+        assert "Nothing was done." in answer.content.decode(), address
+
+
+def test_no_address_of_ours_refuses_to_be_opened(simpsons: Cast, as_homer: Client) -> None:
+    refused = [
+        route
+        for route in _our_routes().values()
+        if as_homer.get("/" + re.sub(r"<\w+:\w+>", "1", route)).status_code == 405
+    ]
+    assert refused == []
 
 
 def test_what_is_foreign_and_what_never_was_are_told_alike(simpsons: Cast, as_carl: Client) -> None:

@@ -107,7 +107,7 @@ def test_a_known_address_is_answered_like_a_new_one_and_its_owner_gets_a_mail() 
 @pytest.mark.django_db
 def test_a_known_address_costs_the_same_slow_steps_as_a_new_one() -> None:
     with (
-        patch("devices.envelope.derive_key", return_value=bytes(32)) as derive,
+        patch("devices.registration_key_text.derive_key", return_value=bytes(32)) as derive,
         patch("portal.forms.make_password") as hashed,
     ):
         post()

@@ -92,6 +92,12 @@ def test_marge_takes_out_what_is_hers_and_nothing_of_others(simpsons: Cast) -> N
         assert foreign not in everything
 
 
+def test_a_member_learns_no_serial_number_but_of_a_device_without_a_name(simpsons: Cast) -> None:
+    nameless = DeviceFactory(organization=simpsons.household)
+    found = {one["name"]: one["serial"] for one in read(make(simpsons.marge), "devices.json")}
+    assert found == {"kitchen": None, "": nameless.serial}
+
+
 def test_no_key_is_in_it(simpsons: Cast, as_homer: Client) -> None:
     RegistrationKeyFactory(organization=simpsons.household)
     as_homer.post(f"/devices/{simpsons.kitchen.pk}/read-key/")

@@ -122,6 +122,8 @@ TABLE: list[Row] = [
     ("GET", "/devices/list/", OK, OK, OK, OK, OK, LOGIN),
     # Always back to the list: what one does not manage is not moved, see the tests of that page.
     ("GET", "/devices/list/move/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/devices/list/move-back/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/list/move-back/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("POST", "/devices/list/move/ devices={kitchen} organization={plant}", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/", OK, OK, OK, OK, OK, LOGIN),
     ("POST", "/account/ given_name=X language=de time_zone=browser", SENT, SENT, SENT, SENT, SENT, LOGIN),
@@ -141,6 +143,8 @@ TABLE: list[Row] = [
     ("GET", "/devices/pending/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/devices/pending/decide/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("POST", "/devices/pending/decide/ step=approve", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("GET", "/devices/pending/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/devices/pending/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # Who comes in is a matter of the customer.
     ("GET", "/organizations/{home}/registration-policy/", OK, GONE, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{home}/registration-policy/ admits=none", SENT, GONE, GONE, GONE, GONE, LOGIN),
@@ -148,6 +152,8 @@ TABLE: list[Row] = [
     ("GET", "/organizations/{home}/expected-devices/", OK, GONE, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{home}/expected-devices/ lines=1", SENT, GONE, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{home}/expected-devices/forget/ expected=1", SENT, GONE, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{home}/expected-devices/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/organizations/{home}/expected-devices/restore/", SENT, GONE, GONE, GONE, GONE, LOGIN),
     # A device in Household.
     ("GET", "/devices/{kitchen}/", OK, OK, OK, GONE, GONE, LOGIN),
     ("GET", "/devices/{kitchen}/live/", OK, OK, OK, GONE, GONE, LOGIN),
@@ -198,6 +204,7 @@ TABLE: list[Row] = [
     # Keys for programs.
     ("GET", "/devices/{kitchen}/program-keys/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/ note=Shed", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/devices/{kitchen}/program-keys/{program}/revoke/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/devices/{kitchen}/program-keys/{program}/revoke/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # Which key of a device is good until when, and renewing, ending and revoking it. Nothing is being renewed here.
     ("GET", "/devices/{kitchen}/keys/", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -225,8 +232,16 @@ TABLE: list[Row] = [
     ("GET", "/organizations/{home}/invite/", OK, GONE, GONE, GONE, GONE, LOGIN),
     # An organization below it.
     ("GET", "/organizations/{household}/", OK, OK, OK, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/live/", OK, OK, OK, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/new/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/new/ name=Upstairs", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/new-several/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/new-several/ names=Upstairs", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/invite-several/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/invite-several/ lines=x", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("GET", "/organizations/{household}/labels/", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/labels/ sheet=a4-24 each=1", OK, OK, GONE, GONE, GONE, LOGIN),
+    ("POST", "/organizations/{household}/labels/keys/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/edit/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/edit/ name=Home", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/move/", OK, OK, GONE, GONE, GONE, LOGIN),
@@ -250,9 +265,14 @@ TABLE: list[Row] = [
     ("POST", "/invited/{invitation}/resend/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("POST", "/invited/{invitation}/withdraw/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("GET", "/invited/{invitation}/restore/", SENT, SENT, GONE, GONE, GONE, LOGIN),
+    ("POST", "/invited/{invitation}/restore/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     # People. The list shows everybody what is theirs to manage: to Marge nobody.
     ("GET", "/people/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/people/invited/", OK, OK, OK, OK, OK, LOGIN),
+    # Whoever manages nothing chooses nothing.
+    ("GET", "/people/invited/resend/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/people/invited/resend/ invitations={invitation}", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/people/invite/", OK, OK, GONE, GONE, OK, LOGIN),
     # Carl manages something, but not Household.
     ("POST", "/people/invite/ organization={household}", SENT, SENT, GONE, GONE, OK, LOGIN),
@@ -270,7 +290,7 @@ TABLE: list[Row] = [
     # One's own place is one's own to leave, and nobody else's.
     ("GET", "/memberships/{marge_place}/leave/", GONE, GONE, OK, GONE, GONE, LOGIN),
     ("POST", "/memberships/{marge_place}/leave/", GONE, GONE, SENT, GONE, GONE, LOGIN),
-    ("GET", "/memberships/restore/", WRONG, WRONG, WRONG, WRONG, WRONG, LOGIN),
+    ("GET", "/memberships/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # Without the signed offer there is nothing to undo, see the tests of that page.
     ("POST", "/memberships/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # What happened.

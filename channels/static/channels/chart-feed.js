@@ -21,11 +21,22 @@
       const { signal } = this.stopping;
       document.addEventListener("visibilitychange", () => document.hidden || this.hurry(), { signal });
       window.addEventListener("online", () => this.hurry(), { signal });
+      // What is further away than a screen is not fetched before somebody comes near it, nor kept up to date.
+      this.watching = new IntersectionObserver((seen) => this.see(seen.at(-1).isIntersecting), { rootMargin: "100% 0px" });
+      this.watching.observe(element);
     }
 
     stop() {
       this.stopping.abort();
+      this.watching.disconnect();
       clearTimeout(this.timer);
+    }
+
+    /** Whether somebody sees the chart, or nearly. */
+    see(isNear) {
+      this.isNear = isNear;
+      if (this.begun) this.hurry();
+      else if (isNear) this.load();
     }
 
     /** The address to ask: all of the feed, or only what came after the last entry we have. */
@@ -42,6 +53,7 @@
 
     async load(onlyNew = false) {
       clearTimeout(this.timer);
+      this.begun = true;
       this.loading = true;
       let again = this.dynamic;
       const asking = new AbortController();
@@ -74,13 +86,13 @@
       }
       if (again) {
         const wait = this.failures ? Math.min(60_000, 2000 * 2 ** (this.failures - 1)) : this.period;
-        this.timer = setTimeout(() => (document.hidden ? (this.late = true) : this.load(this.failures === 0)), wait);
+        this.timer = setTimeout(() => (document.hidden || !this.isNear ? (this.late = true) : this.load(this.failures === 0)), wait);
       }
     }
 
     /** Look at once if we should have looked while nobody could see us. */
     hurry() {
-      if (this.loading || !(this.late || this.failures)) return;
+      if (this.loading || document.hidden || !this.isNear || !(this.late || this.failures)) return;
       this.late = false;
       this.load(this.failures === 0);
     }

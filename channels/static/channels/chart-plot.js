@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const { finite, ticks } = window.keydistChart;
+  const { finite, ticks, values } = window.keydistChart;
 
   const widthOf = (() => {
     const context = document.createElement("canvas").getContext("2d");
@@ -18,6 +18,15 @@
     if (drawn.length === 1) return [drawn[0][0] - 300, drawn[0][0] + 300];
     const room = bars ? ((max - min) / Math.max(1, drawn.length - 1)) * 0.6 : 0;
     return [min - room, max + room];
+  };
+
+  /** The value axis: from 0 for bars; around what is drawn for lines. */
+  const valueRange = (min, max, bars) => {
+    if (bars) return window.uPlot.rangeNum(Math.min(min, 0), Math.max(max, 0), 0.1, true);
+    if (min < max) return window.uPlot.rangeNum(min, max, 0.1, true);
+    // For a single value uPlot would start at 0, and what comes next would look like no change.
+    const room = Math.max(1, Math.abs(min) * 0.05);
+    return window.uPlot.rangeNum(min - room, max + room, 0, true);
   };
 
   /** What uPlot is to make of `chart` (see chart.js). */
@@ -61,7 +70,7 @@
         y: {
           ori: across ? 0 : 1,
           range: (_, min, max) => {
-            const free = uPlot.rangeNum(bars ? Math.min(min, 0) : min, bars ? Math.max(max, 0) : max, 0.1, true);
+            const free = valueRange(min, max, bars);
             const ends = [low ?? free[0], high ?? free[1]];
             return ends[0] < ends[1] ? ends : free;
           },
@@ -82,9 +91,10 @@
           side: across ? 2 : 3,
           space: across ? 60 : 34,
           label: roomy ? set.yaxis || null : null,
-          size: (plot, values) => {
+          values: (_, splits, __, ___, step) => values(splits, step),
+          size: (plot, labels) => {
             if (across) return 30;
-            const longest = (values || []).reduce((most, text) => Math.max(most, String(text ?? "").length), 1);
+            const longest = (labels || []).reduce((most, text) => Math.max(most, String(text ?? "").length), 1);
             return Math.max(Math.ceil(longest * 7 + 14), Math.ceil(widest / 2) - 4);
           },
         },
@@ -114,5 +124,5 @@
     };
   };
 
-  window.keydistChart.plotOptions = plotOptions;
+  Object.assign(window.keydistChart, { plotOptions, valueRange });
 })();

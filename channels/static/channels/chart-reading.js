@@ -38,10 +38,21 @@
     return navigator.languages.find((name) => name.split("-")[0] === page.split("-")[0]) || page;
   })();
 
-  /** A value as it was sent, but for the endless digits of an average. */
+  const inDigits = (value, least, most) =>
+    new Intl.NumberFormat(language, { minimumFractionDigits: least, maximumFractionDigits: most, useGrouping: false }).format(value);
+
+  /** A value with the digits that were sent, but for the endless ones of an average, and the page's decimal mark. */
   const written = (text) => {
-    const decimals = /[.,](\d{7,})$/.test(text);
-    return decimals ? String(Number(number(text).toFixed(4))).replace(".", text.includes(",") ? "," : ".") : text;
+    const plain = /^[-+]?\d{1,12}(?:[.,](\d*))?$/.exec(text);
+    if (!plain) return text;
+    const digits = (plain[1] || "").length;
+    return digits > 6 ? inDigits(number(text), 0, 4) : inDigits(number(text), digits, digits);
+  };
+
+  /** The labels of a value axis with a tick every `step`: all with as many digits. */
+  const values = (splits, step) => {
+    const digits = Math.min(10, (/\.(\d+)$/.exec(String(step)) || ["", ""])[1].length);
+    return splits.map((value) => inDigits(value, digits, Math.max(digits, 6)));
   };
 
   const make = (name, className, parent) => {
@@ -71,5 +82,5 @@
     });
   };
 
-  window.keydistChart = { colour, number, finite, isLight, zone, written, make, moment, ticks, DAY };
+  window.keydistChart = { colour, number, finite, isLight, zone, written, values, make, moment, ticks, DAY };
 })();

@@ -1,6 +1,7 @@
 /* Draws charts of ThingSpeak feeds with uPlot. Loaded before this file: uPlot, chart-reading.js, chart-feed.js, chart-plot.js.
  *
- * Every element with `data-chart` and `data-feed-url` becomes a chart; also those that come into the page later.
+ * Every element with `data-chart` and `data-feed-url` becomes a chart; also those that come into the page later. Its
+ * data is fetched when it is on the screen or about to be.
  *
  *   data-feed-url    an address that answers a feed or field in ThingSpeak's JSON
  *   data-field       1…8 (default 1)
@@ -44,7 +45,6 @@
         this.show(state);
       });
       this.build();
-      this.feed.load();
     }
 
     build() {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -38,8 +39,13 @@ def _lines(setting: Setting) -> str:
     if setting.secret:
         return f"# {setting.help}\n{setting.name}={_fresh(setting)}\n"
     if setting.name in PRODUCTION:
-        return f"# {setting.help}\n{setting.name}={PRODUCTION[setting.name]}\n"
-    return f"# {setting.help}\n# {setting.name}={_as_text(setting.default)}\n"
+        return f"# {setting.help}\n{setting.name}={_quoted(PRODUCTION[setting.name])}\n"
+    return f"# {setting.help}\n# {setting.name}={_quoted(_as_text(setting.default))}\n"
+
+
+def _quoted(text: str) -> str:
+    """Return the text as shells and systemd both read it: `Smart Widgets <keys@…>` alone would be a redirection."""
+    return shlex.quote(text) if text else ""
 
 
 def _fresh(setting: Setting) -> str:

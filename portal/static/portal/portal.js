@@ -115,12 +115,32 @@
 
   const enhance = (root) => {
     for (const input of root.querySelectorAll('input[type="password"].form-control')) addReveal(input);
-    for (const select of root.querySelectorAll("select[data-submit-on-change]")) {
-      select.addEventListener("change", () => select.form.requestSubmit());
-    }
   };
   enhance(document);
   document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
+
+  // Choosing many: [data-choose-all="name"] in the head of a table, or in [data-choose-in], chooses all of that name in
+  // it, [data-chosen="name"] says how many are chosen.
+  const CHOOSE_IN = "table, [data-choose-in]";
+  const chosenIn = (table, name) => [...table.querySelectorAll(`input[name="${name}"]`)];
+  const countChosen = (head) => {
+    const boxes = chosenIn(head.closest(CHOOSE_IN), head.dataset.chooseAll);
+    const count = boxes.filter((box) => box.checked).length;
+    head.checked = count > 0 && count === boxes.length;
+    head.indeterminate = count > 0 && count < boxes.length;
+    for (const place of document.querySelectorAll(`[data-chosen="${head.dataset.chooseAll}"]`)) {
+      place.textContent = String(count);
+      place.hidden = count === 0;
+    }
+  };
+  for (const head of document.querySelectorAll("[data-choose-all]")) {
+    const table = head.closest(CHOOSE_IN);
+    table.addEventListener("change", (event) => {
+      if (event.target === head) for (const box of chosenIn(table, head.dataset.chooseAll)) box.checked = head.checked;
+      countChosen(head);
+    });
+    window.addEventListener("pageshow", () => countChosen(head)); // Browsers remember what was chosen.
+  }
 
   // A form that came back with errors: begin at the first field that has one.
   document.querySelector(".has-error .is-invalid")?.focus();
@@ -159,9 +179,22 @@
     document.getElementById("messages").scrollIntoView({ block: "nearest" });
   });
   // A page that refreshes itself tries again anyway; nobody asked, so nothing is said.
-  const inBackground = ({ detail }) => detail.requestConfig?.verb === "get" && !detail.requestConfig.triggeringEvent;
+  const inBackground = ({ detail }) =>
+    detail.elt.matches("[data-live]") || (detail.requestConfig?.verb === "get" && !detail.requestConfig.triggeringEvent);
   document.addEventListener("htmx:responseError", (event) => inBackground(event) || say(text.textFailed));
   document.addEventListener("htmx:sendError", (event) => inBackground(event) || say(text.textOffline));
+  // What goes from the page by itself may have the focus: it goes to what comes instead, else to the page, not to its top.
+  let focused = null;
+  document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+    if (detail.target.contains(document.activeElement)) focused = document.activeElement;
+  });
+  document.addEventListener("htmx:afterRequest", () => {
+    if (focused && !focused.isConnected) {
+      const instead = (focused.id && document.getElementById(focused.id)) || document.getElementById("main");
+      instead.focus({ preventScroll: true });
+    }
+    focused = null;
+  });
   document.addEventListener("htmx:beforeSwap", (event) => {
     // The session ended: htmx followed the redirect and would put the log-in page into a corner of this one.
     const address = new URL(event.detail.xhr.responseURL || location.href, location.href);

@@ -71,7 +71,10 @@ def test_a_message_has_at_most_3000_bytes(api, kitchen, suffix):
 
 @pytest.mark.parametrize(
     "created_at",
-    ["yesterday", "2026-13-01", "25:61", "", "99999999999999999999", "2026-05-01T10:00:00+99:00", "x" * 500],
+    [
+        *["yesterday", "2026-13-01", "25:61", "", "99999999999999999999", "2026-05-01T10:00:00+99:00", "x" * 500],
+        *["0001-01-01", "9999-12-31T23:59:59Z"],
+    ],
 )
 def test_an_unreadable_created_at_is_ignored(api, kitchen, created_at):
     with time_machine.travel(NOON, tick=False):
@@ -115,9 +118,12 @@ def test_a_bulk_write_with_one_bad_row_stores_nothing(api, kitchen):
         {"delta_t": "1.5", "field1": "2"},
         {"delta_t": "9" * 30, "field1": "2"},
         {"delta_t": "999999999999", "field1": "2"},
+        {"delta_t": "251610000000", "field1": "2"},  # in the year 9999
         {"created_at": "2026-05-01T10:00:01Z", "field1": "x" * 256},
         {"created_at": "2026-05-01T10:00:01Z", "latitude": 91},
         {"created_at": "2026-05-01T10:00:01Z", "latitude": "north"},
+        {"created_at": "2026-05-01T10:00:01Z", "latitude": "1e1000000"},
+        {"created_at": "2026-05-01T10:00:01Z", "elevation": "-1e1000000"},
         {"created_at": "2026-05-01T10:00:01Z", "field1": "a\0b"},
         {"created_at": "2026-05-01T10:00:01Z", "field1": "\ud800"},
         {"created_at": "2026-05-01T10:00:01Z", "field1": "1", "padding": "x" * 3000},

@@ -18,6 +18,7 @@ from channels.platforms import (
     NoSuchChannel,
     platform_named,
 )
+from tests.losing import lose
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -239,3 +240,12 @@ def test_addresses_for_devices_and_people(platform, settings):
     assert platform.chart_url(7, 1) == "https://keys.example/channels/7/charts/1"
     address = platform.chart_url(7, 1, api_key="K", bgcolor="#ffffff")
     assert address == "https://keys.example/channels/7/charts/1?api_key=K&bgcolor=%23ffffff"
+
+
+def test_a_list_does_not_decrypt_keys_that_have_ended(platform, homers, kitchen):
+    """There are more of them with every renewal, and they stay."""
+    ended = ApiKey.objects.get(channel=kitchen.number, writes=True)
+    new = platform.rotate_write_key(homers, kitchen.number, overlap=timedelta())
+    lose(ended, "value")
+    assert [channel.write_key for channel in platform.list_channels(homers)] == [new]
+    assert platform.get_channel(homers, kitchen.number).write_key == new

@@ -282,6 +282,8 @@ def test_a_feed_is_read_by_index(kitchen):
         ("31.12.2014", None),
         ("0000-00-00 00:00:00", None),
         ("9999-12-31T23:59:59-12:00", None),
+        ("9999-01-01", None),
+        ("0001-12-31", None),
     ],
 )
 def test_moments_are_understood_as_devices_write_them(text, found):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.envelope import RegistrationKeyText
+from devices.registration_key_text import RegistrationKeyText
 from devices.thermometer import configure
 from devices.thermometer.cli import main
 from devices.thermometer.outbox import Outbox

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from devices.envelope import RegistrationKeyText
+from devices.registration_key_text import RegistrationKeyText
 from devices.thermometer import exchange
 from tests.devices.thermometer.conftest import Bench, bare_session
 from tests.devices.thermometer.world import KEY, REGISTRATION_PATH, Reply, Request

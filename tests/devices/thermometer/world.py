@@ -19,7 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from devices.envelope import Payload, RegistrationKeyText, seal
+from devices.envelope import Payload, seal
+from devices.registration_key_text import RegistrationKeyText
 from devices.thermometer.fleet import SharedDerivation
 from devices.thermometer.state import Registration
 

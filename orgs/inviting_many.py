@@ -1,0 +1,116 @@
+"""Inviting many people at once: read from lines or a CSV file, and invited all together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from orgs import invitations
+from orgs.invitations_a_day import require_mails_left
+from orgs.lines import BadLine, PlacesByName, check_name, read_table, said_of
+from orgs.models import Invitation, Membership, Organization, User
+
+COLUMNS = ("email", "name", "organization")
+MOST_ROWS = 100
+"""What is invited at a time at most: all of it is one transaction."""
+
+
+@dataclass(frozen=True)
+class Invitee:
+    """One line: who is invited, and into which organization."""
+
+    email: str
+    given_name: str
+    family_name: str
+    organization: Organization
+
+
+@dataclass(frozen=True)
+class Invitees:
+    """Who was understood, and a sentence for each line that was not. With any of those nobody is invited."""
+
+    rows: list[Invitee] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_invitees(text: str, *, top: Organization) -> Invitees:
+    """Read an e-mail address a line, or lines of a CSV file with the columns email, name, organization.
+
+    An organization is `top`, where none is named, or one below it, by its name or by the path to it. Who has a place
+    there already is a mistake.
+    """
+    read = Invitees()
+    places = PlacesByName(top)
+    lines: dict[tuple[str, int], int] = {}
+    for number, cells in read_table(text, COLUMNS, read.problems):
+        try:
+            row = _row(cells, places, top)
+            if before := lines.get((row.email, row.organization.pk)):
+                raise BadLine(_("{email} is in line {line} already.").format(email=row.email, line=before))
+        except BadLine as problem:
+            read.problems.append(said_of(number, problem))
+            continue
+        lines[row.email, row.organization.pk] = number
+        read.rows.append(row)
+    if len(read.rows) > MOST_ROWS:
+        read.problems.append(_("More than {most} people at a time are too many.").format(most=MOST_ROWS))
+    else:
+        read.problems.extend(_there_already(read.rows, lines))
+    return read
+
+
+def _row(cells: Mapping[str, str], places: PlacesByName, top: Organization) -> Invitee:
+    email, name, organization = (cells[column] for column in COLUMNS)
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise BadLine(_("“{text}” is no e-mail address.").format(text=email[:80])) from None
+    given_name, _space, family_name = name.partition(" ")
+    check_name(given_name)
+    check_name(family_name)
+    place = places.find(organization) if organization else top
+    return Invitee(email.lower(), given_name, family_name.strip(), place)
+
+
+def _there_already(rows: Sequence[Invitee], lines: Mapping[tuple[str, int], int]) -> list[str]:
+    # Told only of those whom the inviter sees on the pages of these organizations anyway.
+    held = Membership.objects.current().filter(
+        user__email__in={row.email for row in rows}, organization__in={row.organization.pk for row in rows}
+    )
+    found = [
+        (lines[place.user.email.lower(), place.organization_id], place)
+        for place in held.select_related("user", "organization")
+        if (place.user.email.lower(), place.organization_id) in lines
+    ]
+    said = _("{who} is in {name} already.")
+    return [
+        said_of(line, said.format(who=place.user, name=place.organization.name))
+        for line, place in sorted(found, key=lambda one: one[0])
+    ]
+
+
+@transaction.atomic
+def invite_all(invitees: Sequence[Invitee], *, by: User, **offer: Any) -> list[Invitation]:
+    """Invite each, with what is the same for all in `offer`: see `invitations.invite`, also for what it raises.
+
+    Raises TooManyInvitations before anybody is invited if not all may be.
+    """
+    if invitees:
+        require_mails_left(invitees[0].organization, count=len(invitees))
+    return [
+        invitations.invite(
+            organization=one.organization,
+            email=one.email,
+            given_name=one.given_name,
+            family_name=one.family_name,
+            by=by,
+            **offer,
+        )
+        for one in invitees
+    ]

@@ -1,0 +1,107 @@
+"""Many things entered at once: typed a line each, or out of a CSV file, whose mistakes are said by line."""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from orgs.models import Organization
+from orgs.paths import SEPARATOR
+
+LONGEST_NAME = 100
+SHOWN = 20
+"""So many mistakes are said at a time; the rest is counted."""
+
+
+class BadLine(Exception):
+    """Something about a line; the text is a sentence that goes on after "Line 7: "."""
+
+
+def said_of(number: int, problem: BadLine | str) -> str:
+    """Return a mistake with the line that it is in."""
+    return _("Line {line}: {problem}").format(line=number, problem=problem)
+
+
+def check_name(name: str) -> None:
+    """Raise BadLine if a name cannot be stored or shown as one."""
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise BadLine(_("there are characters in the name that cannot be printed."))
+    if len(name) > LONGEST_NAME:
+        raise BadLine(_("the name is longer than {most} letters.").format(most=LONGEST_NAME))
+
+
+def first_problems(problems: Sequence[str]) -> list[str]:
+    """Return so many of the sentences as somebody reads, and one that counts the rest."""
+    more = len(problems) - SHOWN
+    rest = ngettext("{count} more line has a mistake.", "{count} more lines have mistakes.", more).format(count=more)
+    return [*problems[:SHOWN], rest] if more > 0 else [*problems]
+
+
+def read_table(text: str, columns: Sequence[str], problems: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Return the lines that have something in them, with their numbers, each as what is in its `columns`.
+
+    Commas, semicolons (as spreadsheets write in much of Europe) and tabs separate columns. A first line with the
+    names of columns may put them into another order; it must name the first of `columns`. What is no line of such a
+    file, or has more columns, becomes a sentence in `problems`.
+    """
+    order: Mapping[str, int] | None = None
+    for number, cells in _cells(text, problems):
+        if order is None:
+            names = [cell.lower() for cell in cells]
+            if columns[0] in names:
+                order = {name: names.index(name) for name in columns if name in names}
+                continue
+            order = {name: place for place, name in enumerate(columns)}
+        if any(cell for place, cell in enumerate(cells) if place not in order.values()):
+            *all_but_last, last = columns
+            listed = _("{first} and {last}").format(first=", ".join(all_but_last), last=last)
+            problems.append(said_of(number, _("there are more columns than {columns}.").format(columns=listed)))
+            continue
+        places = ((name, order.get(name, len(cells))) for name in columns)
+        yield number, {name: cells[place] if place < len(cells) else "" for name, place in places}
+
+
+def _cells(text: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = next((mark for mark in ("\t", ";", ",") if mark in first), ",")
+    reader = csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield reader.line_num, stripped
+    except csv.Error:
+        problems.append(said_of(reader.line_num, _("this is no line of a CSV file.")))
+
+
+class PlacesByName:
+    """An organization and what is below it, by their names and by the paths to them; read in one query."""
+
+    def __init__(self, top: Organization) -> None:
+        self._by_name: dict[str, list[tuple[Organization, str]]] = {}
+        path: list[Organization] = []
+        tree = list(Organization.objects.filter(tree_id=top.tree_id).order_by("lft"))
+        as_it_is_now = next((one for one in tree if one.pk == top.pk), top)
+        for one in filter(as_it_is_now.contains, tree):
+            while path and not path[-1].contains(one):
+                path.pop()
+            path.append(one)
+            names = [step.name for step in path]
+            shortest = SEPARATOR.join(names[1:]) or one.name
+            for name in {SEPARATOR.join(names), shortest, one.name}:
+                self._by_name.setdefault(name.casefold(), []).append((one, shortest))
+
+    def find(self, text: str) -> Organization:
+        """Return what `text` names: "Kitchen", "Ground floor › Kitchen" or "Ground floor / Kitchen". Raises BadLine."""
+        wanted = SEPARATOR.join(step.strip() for step in text.replace("/", "›").split("›"))
+        found = self._by_name.get(text.casefold()) or self._by_name.get(wanted.casefold()) or []
+        if not found:
+            raise BadLine(_("there is no organization called “{name}”.").format(name=text[:100]))
+        if len(found) > 1:
+            said = _("there are several organizations called “{name}”. Write the path: “{path}”, for example.")
+            raise BadLine(said.format(name=text[:100], path=found[0][1]))
+        return found[0][0]

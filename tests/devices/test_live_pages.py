@@ -1,0 +1,169 @@
+"""Pages that keep themselves up to date: what is sent to a page that stands, and what is not."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from devices.models import Device
+from orgs.models import Membership
+from tests.conftest import Cast
+from tests.devices.measuring import measure
+from tests.factories import DeviceFactory
+
+
+def opened(client: Client, address: str) -> str:
+    """Open a page and return the address at which it looks for what is other, with what it shows."""
+    html = client.get(address).content.decode()
+    looks = re.search(r'data-live hx-get="([^"]+)"', html)
+    shown = re.search(r'id="live-shown" name="shown" value="([^"]*)"', html)
+    assert looks, f"{address} does not look again"
+    assert shown
+    return f"{unescape(looks[1])}&shown={shown[1]}"
+
+
+def look(client: Client, address: str) -> str:
+    answer = client.get(address, headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    assert b"<html" not in answer.content
+    return answer.content.decode()
+
+
+def card(device: Device) -> str:
+    return f'<article class="card device-card" id="card-{device.pk}"'
+
+
+def test_a_card_that_stays_is_not_touched_but_for_its_values(simpsons: Cast, as_marge: Client) -> None:
+    address = opened(as_marge, "/devices/")
+    measure(simpsons.kitchen, "23.25")
+    html = look(as_marge, address)
+    assert f'id="reading-{simpsons.kitchen.pk}" hx-swap-oob="true"' in html
+    for whole in (card(simpsons.kitchen), "live-notice", 'id="live-shown"', "read-key", "data-chart"):
+        assert whole not in html
+
+
+def test_a_device_that_was_moved_away_goes_from_the_page(simpsons: Cast, as_marge: Client) -> None:
+    DeviceFactory(organization=simpsons.household, name="cellar")
+    address = opened(as_marge, "/devices/")
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(organization=simpsons.power_plant)
+    html = look(as_marge, address)
+    assert f'hx-swap-oob="delete:#card-{simpsons.kitchen.pk}"' in html
+    assert "1 device is no longer here." in html
+    assert "kitchen" not in html
+    assert "Power plant" not in html
+
+
+def test_a_device_that_comes_stands_where_it_belongs(simpsons: Cast, as_marge: Client) -> None:
+    address = opened(as_marge, "/devices/")
+    attic = DeviceFactory(organization=simpsons.household, name="attic")
+    roof = DeviceFactory(organization=simpsons.household, name="roof")
+    html = look(as_marge, address)
+    assert f'<div hx-swap-oob="afterbegin:#cards">{card(attic)}' in html
+    assert f'<div hx-swap-oob="afterend:#card-{simpsons.kitchen.pk}">{card(roof)}' in html
+    assert card(simpsons.kitchen) not in html
+    assert "“attic” is new here." in html
+
+
+def test_a_page_that_was_told_of_a_change_is_not_told_again(simpsons: Cast, as_marge: Client) -> None:
+    address = opened(as_marge, "/devices/")
+    roof = DeviceFactory(organization=simpsons.household, name="roof")
+    shown = re.search(r'id="live-shown" name="shown" value="([^"]*)" hx-swap-oob', look(as_marge, address))
+    assert shown
+    html = look(as_marge, f"/devices/live/?shown={shown[1]}")
+    assert card(roof) not in html
+    assert "live-notice" not in html
+
+
+def test_what_only_went_to_the_next_page_is_not_said_to_be_gone(simpsons: Cast, as_marge: Client) -> None:
+    for number in range(11):
+        DeviceFactory(organization=simpsons.household, name=f"room {number}")
+    address = opened(as_marge, "/devices/")
+    DeviceFactory(organization=simpsons.household, name="attic")
+    html = look(as_marge, address)
+    assert 'hx-swap-oob="delete:' in html
+    assert "no longer here" not in html
+    assert 'href="?page=2"' in html
+
+
+def test_a_device_with_another_channel_gets_its_card_anew(simpsons: Cast, as_marge: Client) -> None:
+    channel = simpsons.kitchen.channel
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(channel=None)
+    address = opened(as_marge, "/devices/")
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(channel=channel)
+    html = look(as_marge, address)
+    assert f'{card(simpsons.kitchen)} aria-labelledby="device-{simpsons.kitchen.pk}" hx-swap-oob="true">' in html
+    assert "data-chart" in html
+
+
+def test_a_device_that_is_renamed_keeps_its_card(simpsons: Cast, as_marge: Client) -> None:
+    address = opened(as_marge, "/devices/")
+    simpsons.kitchen.describe(name="pantry", description="")
+    html = look(as_marge, address)
+    assert f'<span id="name-{simpsons.kitchen.pk}" hx-swap-oob="true">pantry</span>' in html
+    assert card(simpsons.kitchen) not in html
+
+
+def test_the_first_device_appears_by_itself(simpsons: Cast, as_carl: Client) -> None:
+    simpsons.garage.delete()
+    pages = [f"/organizations/{simpsons.carls.pk}/", "/devices/"]
+    looks = [opened(as_carl, page) for page in pages]
+    DeviceFactory(organization=simpsons.carls, name="shed")
+    row, found = (look(as_carl, address) for address in looks)
+    assert 'id="devices-here" hx-swap-oob="innerHTML"' in row
+    assert '<div id="found" hx-swap-oob="innerHTML">' in found
+    for html in (row, found):
+        assert "“shed” is new here." in html
+        assert "No device yet" not in html
+
+
+def test_where_the_last_device_went_stands_what_to_do_next(simpsons: Cast, as_marge: Client) -> None:
+    address = opened(as_marge, "/devices/")
+    Membership.objects.filter(user=simpsons.marge).delete()
+    html = look(as_marge, address)
+    assert '<div id="found" hx-swap-oob="innerHTML">' in html
+    assert "You do not belong to any organization" in html
+    assert "1 device is no longer here." in html
+
+
+def test_the_page_of_an_organization_shows_new_values_and_new_devices(simpsons: Cast, as_homer: Client) -> None:
+    address = opened(as_homer, f"/organizations/{simpsons.home.pk}/")
+    measure(simpsons.kitchen, "23")
+    html = look(as_homer, address)
+    assert f'<span id="value-{simpsons.kitchen.pk}" hx-swap-oob="true">23' in html
+    assert "<table" not in html
+    simpsons.reactor.delete()
+    html = look(as_homer, address)
+    assert "<table" in html
+    assert '<span class="count" id="devices-count" hx-swap-oob="true">1</span>' in html
+
+
+def test_whose_organization_it_is_no_longer_is_told_nothing_of_it(simpsons: Cast, as_marge: Client) -> None:
+    address = opened(as_marge, f"/organizations/{simpsons.household.pk}/")
+    Membership.objects.filter(user=simpsons.marge).delete()
+    assert as_marge.get(address).status_code == 404
+
+
+@pytest.mark.parametrize("said", ["", "1", "x-y", "1-9.", "1-٣.٣", "1-" + "9" * 40 + ".1", "-.-", "\0"])
+def test_nonsense_about_what_is_shown_does_no_harm(simpsons: Cast, as_marge: Client, said: str) -> None:
+    assert as_marge.get("/devices/live/", {"shown": said}).status_code == 200
+    assert as_marge.get(f"/organizations/{simpsons.household.pk}/live/", {"shown": said}).status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/devices/", "/organizations/{household}/"])
+def test_a_look_takes_as_many_queries_whatever_has_changed(simpsons: Cast, as_marge: Client, page: str) -> None:
+    address = opened(as_marge, page.format(household=simpsons.household.pk))
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            look(as_marge, address)
+        return len(asked)
+
+    before = queries()
+    for _ in range(8):
+        DeviceFactory(organization=simpsons.household)
+    assert queries() == before

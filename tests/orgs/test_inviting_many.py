@@ -1,0 +1,155 @@
+"""A landlord invites all tenants of a house at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import IntegrityError
+from django.test import Client
+from django.utils import timezone
+from django.utils.html import escape
+from pytest_django import Settings
+
+from orgs import invitations, tree
+from orgs.audit import AuditEntry
+from orgs.inviting_many import read_invitees
+from orgs.models import Invitation, Membership, Organization
+from tests.conftest import MANAGER, Cast
+
+WANTED = {"relation": "member", "good_for": "14"}
+
+
+def page_of(organization: Organization) -> str:
+    return f"/organizations/{organization.pk}/invite-several/"
+
+
+def send(client: Client, organization: Organization, lines: str, **form: object) -> str:
+    answer = client.post(page_of(organization), {"lines": lines, **WANTED, **form}, follow=True)
+    return answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_line_is_an_invitation_with_a_mail_of_its_own(simpsons: Cast, as_homer: Client) -> None:
+    lines = "ned@example.net\nMaude@Example.net, Maude Flanders, Power plant\n\nrod@example.net,Rod van Flanders;"
+    html = send(as_homer, simpsons.home, lines.replace(";", ""))
+    assert "3 invitations are on their way." in html
+    sent = {one.email: one for one in Invitation.objects.select_related("organization")}
+    assert {email: one.organization for email, one in sent.items()} == {
+        "ned@example.net": simpsons.home,
+        "maude@example.net": simpsons.power_plant,
+        "rod@example.net": simpsons.home,
+    }
+    assert (sent["rod@example.net"].given_name, sent["rod@example.net"].family_name) == ("Rod", "van Flanders")
+    assert [one.invited_by for one in sent.values()] == [simpsons.homer] * 3
+    assert sorted(letter.to[0] for letter in mail.outbox) == sorted(sent)
+    links = {next(word for word in str(letter.body).split() if "/invitations/" in word) for letter in mail.outbox}
+    assert len(links) == 3
+
+
+def test_all_get_what_is_chosen_for_all(simpsons: Cast, as_homer: Client) -> None:
+    until = timezone.localdate() + timedelta(days=30)
+    send(as_homer, simpsons.home, "ned@example.net\nmaude@example.net", relation="manager", membership_until=str(until))
+    for one in Invitation.objects.all():
+        assert one.relation == MANAGER
+        assert one.membership_until is not None
+        assert timezone.localdate(one.membership_until) == until
+
+
+def test_the_history_of_each_place_tells_of_its_invitation(simpsons: Cast, as_homer: Client) -> None:
+    send(as_homer, simpsons.home, "ned@example.net\nmaude@example.net,,Household")
+    for place in (simpsons.home, simpsons.household):
+        entry = AuditEntry.objects.filter(organization=place, action="invitation.sent").get()
+        assert entry.actor == simpsons.homer
+
+
+def test_a_file_does_as_well_and_its_first_line_may_name_the_columns(simpsons: Cast, as_homer: Client) -> None:
+    file = SimpleUploadedFile("tenants.csv", "Organization;Email\nHousehold;ned@example.net\n".encode("utf-8-sig"))
+    as_homer.post(page_of(simpsons.home), {"file": file, **WANTED})
+    assert Invitation.objects.get().organization == simpsons.household
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("ned", "Line 2: “ned” is no e-mail address."),
+        (", Ned Flanders", "Line 2: “” is no e-mail address."),
+        ("ned@example.net,Ned,Garage", "Line 2: there is no organization called “Garage”."),
+        ("ned@example.net,Ned,Carl's", "Line 2: there is no organization called “Carl's”."),
+        ("OK@example.net", "Line 2: ok@example.net is in line 1 already."),
+        ("marge@example.net,,Household", "Line 2: Marge … is in Household already."),
+        ("ned@example.net," + "x" * 101, "Line 2: the name is longer than 100 letters."),
+        ("ned@example.net,N\x07ed", "Line 2: there are characters in the name that cannot be printed."),
+        ("ned@example.net,Ned,Household,7", "Line 2: there are more columns than email, name and organization."),
+    ],
+)
+def test_a_bad_line_is_named_and_nobody_is_invited(simpsons: Cast, as_homer: Client, line: str, problem: str) -> None:
+    html = send(as_homer, simpsons.home, f"ok@example.net\n{line}")
+    assert re.search(re.escape(escape(problem)).replace("…", r"\w+"), html)
+    assert "ok@example.net" in html
+    assert not Invitation.objects.exists()
+    assert mail.outbox == []
+
+
+def test_whoever_manages_a_part_names_only_what_is_in_it(simpsons: Cast) -> None:
+    for name in ("The Simpsons", "Power plant", "The Simpsons › Power plant"):
+        (said,) = read_invitees(f"ned@example.net,,{name}", top=simpsons.household).problems
+        assert said == f"Line 1: there is no organization called “{name}”."
+    flat = tree.create_below(simpsons.household, "Flat 3")
+    (row,) = read_invitees("ned@example.net,,Flat 3", top=simpsons.household).rows
+    assert row.organization == flat
+
+
+def test_an_empty_form_says_what_is_missing(simpsons: Cast, as_homer: Client) -> None:
+    assert "Enter at least one e-mail address, or choose a file." in send(as_homer, simpsons.home, " \n")
+
+
+def test_a_file_with_a_mistake_comes_back_as_text(simpsons: Cast, as_homer: Client) -> None:
+    file = SimpleUploadedFile("tenants.csv", b"ned@example.net\nmaude")
+    html = as_homer.post(page_of(simpsons.home), {"file": file, **WANTED}).content.decode()
+    assert "ned@example.net\nmaude</textarea>" in html
+
+
+def test_more_than_a_day_has_left_are_refused_and_nobody_is_invited(
+    simpsons: Cast, as_homer: Client, settings: Settings
+) -> None:
+    settings.INVITATIONS_A_DAY = 3
+    send(as_homer, simpsons.home, "ned@example.net")
+    html = send(as_homer, simpsons.home, "rod@example.net\ntodd@example.net\nmaude@example.net")
+    assert "Only 2 more invitations can be sent within this day, and here are 3. Nobody was invited." in html
+    assert "maude@example.net" in html
+    assert Invitation.objects.get().email == "ned@example.net"
+    assert "2 invitations are on their way." in send(as_homer, simpsons.home, "rod@example.net\ntodd@example.net")
+
+
+def test_a_hundred_and_one_are_too_many_at_a_time(simpsons: Cast, as_homer: Client) -> None:
+    html = send(as_homer, simpsons.home, "\n".join(f"tenant{n}@example.net" for n in range(101)))
+    assert "More than 100 people at a time are too many." in html
+    assert not Invitation.objects.exists()
+
+
+def test_when_somebody_else_invites_one_in_the_same_moment_nobody_is_invited_here(
+    simpsons: Cast, as_homer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invite = invitations.invite
+
+    def second_too_late(**about: object) -> Invitation:
+        if about["email"] == "maude@example.net":
+            raise IntegrityError
+        return invite(**about)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(invitations, "invite", second_too_late)
+    html = send(as_homer, simpsons.home, "ned@example.net\nmaude@example.net")
+    assert "Nobody was invited here: try again." in html
+    assert not Invitation.objects.exists()
+    assert not AuditEntry.objects.filter(action="invitation.sent").exists()
+
+
+def test_an_account_that_exists_is_treated_like_one_that_does_not(simpsons: Cast, as_homer: Client) -> None:
+    html = send(as_homer, simpsons.home, "carl@example.net\nnobody@example.net")
+    assert "2 invitations are on their way." in html
+    assert Invitation.objects.count() == 2
+    assert not Membership.objects.filter(user=simpsons.carl, organization=simpsons.home).exists()
