@@ -11,18 +11,27 @@ from django.test import Client
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
+from pytest_django.plugin import DjangoDbBlocker
 
 from channels import thingspeak_http, thingspeak_reading
 from channels.models import PlatformAccount
 from devices import tries
 from devices.models import Device
 from orgs.models import Membership, Organization, User
+from tests.database import number_each_table_from_afar
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, UserFactory
 
 # `pytest --hypothesis-profile=thorough`: for the night, fifty times as many examples as usual.
 hypothesis_settings.register_profile("thorough", max_examples=5000, print_blob=True)
 
 MANAGER = Membership.Relation.MANAGER
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Make the test database, as pytest-django does, with numbers that no test has written by hand."""
+    with django_db_blocker.unblock():
+        number_each_table_from_afar()
 
 
 @dataclass
