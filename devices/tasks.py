@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 from django_tasks import task
+from django_tasks.base import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
 
 from channels.platforms import NoSuchChannel, PlatformError
 from devices.keys_below import make_some_missing_keys
 from devices.models import Device
 from orgs import access
-from orgs.models import User
+from orgs.models import Organization, User
 
 AGAIN = (timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 TRIES = 30
 """After about a week it is given up."""
+MAKING_TAKES = timedelta(minutes=5)
+"""Longer than the keys of one step ever take: a task that began before that has died with its worker."""
 
 
 @task()
@@ -51,3 +56,14 @@ def make_registration_keys(organization: int, person: int, address: str | None) 
     if left:
         make_registration_keys.enqueue(organization, person, address)
     return left
+
+
+def is_making_registration_keys(organization: Organization) -> bool:
+    """Whether keys for what is below `organization` are asked for, and not all made yet."""
+    unfinished = DBTaskResult.objects.filter(
+        Q(status=TaskResultStatus.READY)
+        | Q(status=TaskResultStatus.RUNNING, started_at__gt=timezone.now() - MAKING_TAKES),
+        task_path=make_registration_keys.module_path,
+        args_kwargs__args__0=organization.pk,
+    )
+    return unfinished.exists()

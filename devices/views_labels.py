@@ -7,14 +7,13 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from devices.keys_below import KeysBelow
 from devices.labels import LabelsForm, LabelsOfEachForm
-from devices.tasks import make_registration_keys
+from devices.tasks import is_making_registration_keys, make_registration_keys
 from devices.views_keys import managed_key
 from devices.views_organization_keys import managed_organization
 from orgs import audit
@@ -51,11 +50,12 @@ def below(request: PersonRequest, pk: int) -> HttpResponse:
     paths = Paths.of(request)
     found = KeysBelow.of(organization, paths)
     form = LabelsOfEachForm(posted(request), keys=found.keys, paths=paths)
+    wants_those_ready = request.method == "POST" or "ready" in request.GET
     context: dict[str, Any] = {
         "organization": organization,
         "found": found,
         "form": form,
-        "is_making": "making" in request.GET and found.missing,
+        "is_making": not wants_those_ready and found.missing and is_making_registration_keys(organization),
         "breadcrumbs": breadcrumbs(request.user, organization, _("Labels")),
     }
     if found.keys and form.is_valid():
@@ -71,5 +71,6 @@ def below(request: PersonRequest, pk: int) -> HttpResponse:
 def make_keys(request: PersonRequest, pk: int) -> HttpResponse:
     """Let the worker make a registration key for each flat that has none: each takes some tenths of a second."""
     organization = managed_organization(request, pk)
-    make_registration_keys.enqueue(organization.pk, request.user.pk, audit.address_of(request))
-    return redirect(reverse("organization_labels", args=[pk]) + "?making=1")
+    if not is_making_registration_keys(organization):
+        make_registration_keys.enqueue(organization.pk, request.user.pk, audit.address_of(request))
+    return redirect("organization_labels", pk)

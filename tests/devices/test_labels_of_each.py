@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 import segno
+import time_machine
 from django.test import Client
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from pytest_django import DjangoAssertNumQueries
 
 from devices import keys_below, labels
@@ -58,8 +60,8 @@ def test_each_flat_gets_a_key_of_its_own_in_the_background(
     page = as_homer.get(page_of(house)).content.decode()
     assert "Without a key of their own that lets devices in: 3 of 3 organizations." in page
     answer = as_homer.post(f"{page_of(house)}keys/")
-    assert answer["Location"] == f"{page_of(house)}?making=1"
-    assert "Keys so far: 0 of 3." in as_homer.get(answer["Location"]).content.decode()
+    assert answer["Location"] == page_of(house)
+    assert "Keys so far: 0 of 3." in as_homer.get(page_of(house)).content.decode()
     do_background_work()
     made = RegistrationKey.objects.filter(organization__in=Organization.objects.lowest_below(house))
     assert sorted(key.organization.name for key in made) == ["Flat 1", "Flat 2", "Laundry"]
@@ -68,6 +70,43 @@ def test_each_flat_gets_a_key_of_its_own_in_the_background(
     page = as_homer.get(answer["Location"]).content.decode()
     assert "3 keys can be printed." in page
     assert "every 3s" not in page
+
+
+def test_who_presses_twice_asks_once(house: Organization, as_homer: Client) -> None:
+    for _press in range(2):
+        as_homer.post(f"{page_of(house)}keys/")
+    assert do_background_work() == 1
+
+
+def test_the_page_says_that_keys_are_made_as_long_as_that_is_so(
+    house: Organization, as_homer: Client, simpsons: Cast
+) -> None:
+    def says_so(organization: Organization) -> bool:
+        return "Keys are being made" in as_homer.get(page_of(organization)).content.decode()
+
+    assert not says_so(house)
+    as_homer.post(f"{page_of(house)}keys/")
+    assert says_so(house)
+    assert not says_so(simpsons.home), "that was asked for the house alone"
+    task = DBTaskResult.objects.get()
+    task.claim("worker")
+    assert says_so(house)
+    with time_machine.travel(timezone.now() + timedelta(minutes=6), tick=False):
+        as_homer.force_login(simpsons.homer)
+        assert not says_so(house), "that worker is gone"
+    task.set_failed(OSError())
+    assert not says_so(house)
+    assert "Make 3 keys" in as_homer.get(page_of(house)).content.decode()
+
+
+def test_what_is_ready_can_be_printed_while_the_others_are_made(house: Organization, as_homer: Client) -> None:
+    keys_of(flat("Flat 1"))
+    as_homer.post(f"{page_of(house)}keys/")
+    assert (
+        '<a href="?ready=1">Print labels of those that are ready</a>' in as_homer.get(page_of(house)).content.decode()
+    )
+    assert "1 key can be printed." in as_homer.get(f"{page_of(house)}?ready=1").content.decode()
+    assert len(print_them(as_homer, house).context["pages"]) == 1
 
 
 def test_a_device_with_the_key_of_its_flat_lands_in_it(house: Organization, simpsons: Cast) -> None:
@@ -79,7 +118,6 @@ def test_a_device_with_the_key_of_its_flat_lands_in_it(house: Organization, simp
 
 def test_who_has_a_good_key_gets_no_second_one(house: Organization, as_homer: Client) -> None:
     (there,) = keys_of(flat("Flat 1"))
-    as_homer.post(f"{page_of(house)}keys/")
     as_homer.post(f"{page_of(house)}keys/")
     do_background_work()
     assert RegistrationKey.objects.get(organization__name="Flat 1") == there

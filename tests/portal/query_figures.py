@@ -77,7 +77,7 @@ HOMER = {
     "/organizations/{household}/keys/": 12,
     "/organizations/{household}/keys/renew/": 7,
     "/organizations/{household}/keys/revoke/": 6,
-    "/organizations/{household}/labels/": 6,
+    "/organizations/{household}/labels/": 7,
     "/organizations/{household}/labels/keys/": 2,
     "/organizations/{household}/live/": 10,
     "/organizations/{household}/move-back/": 2,
