@@ -1,5 +1,8 @@
 """Run the tests on everything that this machine has: SQLite, then PostgreSQL with Redis.
 
+The browser tests are run on PostgreSQL, as customers have it; those that play what people do with each other
+(`on_every_database`) on both. Where there is no PostgreSQL all are run on SQLite.
+
 `python -m tests [pytest arguments]`. What is not there is left out and named in the closing lines, with what to do to
 have it; with CI set in the environment nothing may be left out, and that is a failure instead.
 """
@@ -58,8 +61,10 @@ def main() -> int:
         for what, remedy in lacks.items():
             say(f"In CI nothing may be left out, but {what} cannot run here: {remedy}")
         return 1
-    results = [pytest("SQLite", arguments, DATABASE_URL="", CACHE_URL="")]
-    if "the whole run on PostgreSQL" not in lacks:
+    comes_again = "the whole run on PostgreSQL" not in lacks
+    some = ["-m", "not browser or on_every_database"] if comes_again else []
+    results = [pytest("SQLite", [*some, *arguments], DATABASE_URL="", CACHE_URL="")]
+    if comes_again:
         cache = "" if "the cache on Redis" in lacks else REDIS_URL
         title = "PostgreSQL" + (" with Redis" if cache else "")
         results.append(pytest(title, arguments, DATABASE_URL=POSTGRES_URL, CACHE_URL=cache))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 import requests
 from playwright.sync_api import expect
 
@@ -13,6 +14,7 @@ from portal.processes import Portal
 from tests.browser.devices import ask, envelope
 from tests.browser.looking import Person
 
+pytestmark = pytest.mark.on_every_database
 Somebody = Callable[..., Person]
 LIVING_ROOM, CELLAR, TOWER = "74743827343", "74743827344", "74743827346"
 NEW, SPARE = "90000000001", "90000000002"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from portal.demo import Cast
 from tests.browser.looking import Person
 
+pytestmark = pytest.mark.on_every_database
 Somebody = Callable[..., Person]
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
@@ -16,6 +17,7 @@ from devices.readings import as_people_read_it
 from portal.processes import Portal
 from tests.browser.looking import EMAIL, Person
 
+pytestmark = pytest.mark.on_every_database
 PASSWORD = "donuts-and-duff-42"
 KEY = re.compile(r"[A-Z0-9]{8}-[A-Z0-9]{8}")
 STORED = re.compile(r"(-?[0-9.]+) °C stored in channel ([0-9]+)")
