@@ -9,7 +9,7 @@ import requests
 from django.utils import timezone
 
 from channels.models import Channel, ChannelKey
-from devices.thermometer.sensor import RandomWalk
+from devices.thermometer.sensor import InventedRoom
 from portal.demo import Hung, Thermometer
 from portal.processes import CannotRun
 
@@ -19,14 +19,14 @@ _TIMEOUT = (3, 30)
 
 
 class Room:
-    """A sensor: the thermometer's own random walk, warmer or colder by what the room is."""
+    """A sensor: what the thermometer invents by itself, warmer or colder by what the room is."""
 
     def __init__(self, thermometer: Thermometer) -> None:
-        self._walk = RandomWalk(thermometer.serial)
-        self._shift = thermometer.celsius - 20.5  # the middle of the levels that a random walk chooses from
+        self._invented = InventedRoom(thermometer.serial)
+        self._shift = thermometer.celsius - 20.5  # the middle of the levels that it chooses from
 
     def measure(self, at: datetime) -> float:
-        return self._walk.measure(at) + self._shift
+        return self._invented.measure(at) + self._shift
 
 
 def fill(hung: Iterable[Hung], portal: str) -> list[str]:

@@ -20,7 +20,7 @@ from devices.thermometer.fleet import Fleet, derivation
 from devices.thermometer.outbox import Outbox
 from devices.thermometer.registrar import DAY
 from devices.thermometer.running import Ending, run_all
-from devices.thermometer.sensor import OPENWEATHERMAP, OpenWeatherMap, RandomWalk, Sensor
+from devices.thermometer.sensor import OPENWEATHERMAP, InventedRoom, OpenWeatherMap, Sensor
 from devices.thermometer.state import NotConfigured, State, StateStore, StateUnreadable, check_period
 from devices.thermometer.thermometer import Thermometer, lock_beside, outbox_beside
 
@@ -172,7 +172,7 @@ def _sensor(options: argparse.Namespace, state: State) -> Sensor:
             clock=SystemClock(),
             base_url=options.openweathermap_url,
         )
-    return RandomWalk(f"{options.seed} {state.serial}" if options.seed is not None else state.serial)
+    return InventedRoom(f"{options.seed} {state.serial}" if options.seed is not None else state.serial)
 
 
 def _end(thermometers: Sequence[Thermometer], ending: Ending) -> int:

@@ -27,28 +27,33 @@ class Sensor(Protocol):
         """Return the temperature in °C. Raises NoReading."""
 
 
-class RandomWalk:
+class InventedRoom:
     """A room: warmest in the afternoon, coolest before dawn, and never quite still.
 
-    The same seed gives the same curve: the level and the swing of the room come from it, and so does the noise.
+    The same seed gives the same curve, whenever somebody looks and however often: one who switches a thermometer off
+    and on again sees it go on where it is by then.
     """
 
     def __init__(self, seed: str) -> None:
-        self._rng = random.Random(seed)  # noqa: S311 - a temperature is no secret
-        self._level = self._rng.uniform(19.0, 22.0)
-        self._swing = self._rng.uniform(1.5, 3.0)
-        self._drift = 0.0
-        self._last: datetime | None = None
+        self._seed = seed
+        rng = random.Random(seed)  # noqa: S311 - a temperature is no secret
+        self._level = rng.uniform(19.0, 22.0)
+        self._swing = rng.uniform(1.5, 3.0)
 
     def measure(self, at: datetime) -> float:
         hour = at.astimezone(UTC).hour + at.minute / 60 + at.second / 3600
         daily = self._swing * math.sin((hour - 9.0) / 24.0 * 2 * math.pi)
-        elapsed = min(3600.0, max(1.0, (at - self._last).total_seconds())) if self._last else 3600.0
-        self._last = at
-        # The drift returns to the curve with a time constant of 20 minutes, whatever the time between two readings.
-        kept = math.exp(-elapsed / 1200.0)
-        self._drift = self._drift * kept + self._rng.gauss(0.0, 0.4 * math.sqrt(1 - kept * kept))
-        return self._level + daily + self._drift + self._rng.gauss(0.0, 0.03)
+        return self._level + daily + self._drift(at) + 0.03 * self._chance(at.isoformat())
+
+    def _drift(self, at: datetime) -> float:
+        """Doors, windows and cooking: somewhere else every ten minutes, and in between on the way there."""
+        number, way = divmod(at.timestamp() / 600.0, 1.0)
+        eased = (1.0 - math.cos(math.pi * way)) / 2
+        return 0.4 * (self._chance(number) * (1.0 - eased) + self._chance(number + 1) * eased)
+
+    def _chance(self, what: object) -> float:
+        """Return a number that is always the same for the same thing, around 0 and seldom beyond -2 and 2."""
+        return random.Random(f"{self._seed} {what}").gauss()  # noqa: S311
 
 
 class OpenWeatherMap:

@@ -18,7 +18,7 @@ from devices.thermometer.clock import Clock, SystemClock
 from devices.thermometer.delivery import Delivery
 from devices.thermometer.outbox import Outbox
 from devices.thermometer.registrar import DAY, Registrar
-from devices.thermometer.sensor import NoReading, RandomWalk, Sensor
+from devices.thermometer.sensor import InventedRoom, NoReading, Sensor
 from devices.thermometer.state import Registration, StateStore
 
 LONGEST_STEP = 3600.0
@@ -69,7 +69,7 @@ class Thermometer:
         self.store = store
         self.outbox = Outbox(outbox_beside(store.path))
         self._clock = clock or SystemClock()
-        self._sensor = sensor or RandomWalk(store.state.serial)
+        self._sensor = sensor or InventedRoom(store.state.serial)
         self._count = count
         self._log = _SaysWho(logging.getLogger("devices.thermometer"), {"serial": store.state.serial})
         session = session or requests.Session()

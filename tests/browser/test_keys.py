@@ -13,7 +13,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from devices.thermometer.sensor import RandomWalk
+from devices.thermometer.sensor import InventedRoom
 from devices.thermometer.state import Registration, State, StateStore
 from devices.thermometer.thermometer import Thermometer
 from portal.demo import Cast
@@ -42,7 +42,7 @@ class Hung:
         session = requests.Session()
         session.trust_env = False
         thermometer = Thermometer(
-            StateStore.load(self.path), sensor=RandomWalk(KITCHEN), session=session, rng=random.Random(7)
+            StateStore.load(self.path), sensor=InventedRoom(KITCHEN), session=session, rng=random.Random(7)
         )
         off = threading.Event()
         runs = threading.Thread(target=thermometer.run, args=(off.wait,))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from devices.thermometer.sensor import NoReading, OpenWeatherMap, RandomWalk
+from devices.thermometer.sensor import InventedRoom, NoReading, OpenWeatherMap
 from tests.devices.thermometer.conftest import bare_session
 from tests.devices.thermometer.world import FakeClock, Reply, World
 
@@ -16,13 +16,18 @@ MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def day(seed: str, every: int = 60) -> list[float]:
-    walk = RandomWalk(seed)
-    return [walk.measure(MIDNIGHT + timedelta(seconds=second)) for second in range(0, 86400, every)]
+    room = InventedRoom(seed)
+    return [room.measure(MIDNIGHT + timedelta(seconds=second)) for second in range(0, 86400, every)]
 
 
 def test_the_same_seed_gives_the_same_day_and_another_seed_another() -> None:
     assert day("kitchen") == day("kitchen")
     assert day("kitchen") != day("bedroom")
+
+
+def test_a_thermometer_that_was_off_goes_on_where_it_would_be_by_then() -> None:
+    noon = MIDNIGHT + timedelta(hours=12)
+    assert InventedRoom("kitchen").measure(noon) == day("kitchen")[12 * 60]
 
 
 @pytest.mark.parametrize("seed", [f"room {number}" for number in range(20)])
