@@ -16,6 +16,7 @@ from channels.chores import Chore
 from devices.admission_models import DoorMail, PendingDevice
 from orgs import access
 from orgs.models import Membership, Organization, User
+from orgs.paths import Paths
 from orgs.readers import as_read_by, mail_to
 
 NOT_AGAIN_FOR = timedelta(days=1)
@@ -56,9 +57,13 @@ def _tell(manager: User, now: datetime) -> int:
     if not count:
         return 0
     DoorMail.objects.update_or_create(person=manager, defaults={"sent_at": now})
+    paths = Paths(manager)
     context = {
         "count": count,
-        "devices": waiting.select_related("organization")[:NAMED],
+        "devices": [
+            {"serial": one.serial, "place": paths.to(one.organization)}
+            for one in waiting.select_related("organization")[:NAMED]
+        ],
         "more": max(0, count - NAMED),
         "link": settings.PUBLIC_URL + reverse("pending_devices"),
     }

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import transaction
@@ -25,13 +26,36 @@ from devices import renewal_due
 from devices.models import Device, RegistrationKey, RollOver
 from orgs import access
 from orgs.models import Membership, Organization, User
+from orgs.paths import Paths
 from orgs.readers import as_read_by, mail_to
 
 DAY = timedelta(days=1)
 REMIND_AGAIN = timedelta(days=7)
 """When managers are reminded once more of what only they can do."""
 NAMED = 20
-"""How many devices a mail names; the rest are counted."""
+"""How many devices or registration keys a mail names; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a mail is about: it names some, with their places, for three hundred flats have a "Bathroom" each."""
+
+    some: Sequence[Device] | Sequence[RegistrationKey]
+    count: int
+
+    @classmethod
+    def devices(cls, channels: Sequence[int]) -> Self:
+        """Return the devices that have these channels."""
+        devices = Device.objects.filter(channel__in=channels).order_by(*Device.BY_NAME).select_related("organization")
+        return cls(list(devices[:NAMED]), len(channels))
+
+    def as_read(self, paths: Paths) -> dict[str, Any]:
+        """Return what `_names.txt` shows to the reader of these paths."""
+        return {
+            "names": [f"{one} – {paths.to(one.organization)}" for one in self.some],
+            "count": self.count,
+            "more": max(0, self.count - NAMED),
+        }
 
 
 def announce(now: datetime) -> int:
@@ -59,6 +83,7 @@ def _announce(policy: RenewalPolicy, now: datetime) -> int:
     registration: list[tuple[datetime, RegistrationKey]] = []
     if policy.registration_every is not None:
         unannounced_too = renewal_due.registration_keys(policy, good_since=now).filter(announced_at__isnull=True)
+        unannounced_too = unannounced_too.select_related("organization")
         registration = [
             (due, key) for key in unannounced_too if (due := renewal_due.registration_key_due_at(policy, key))
         ]
@@ -71,8 +96,8 @@ def _announce(policy: RenewalPolicy, now: datetime) -> int:
     RegistrationKey.objects.filter(pk__in=[key.pk for _due, key in registration]).update(announced_at=now)
     moments = [due for due, _key in (*keys, *registration)]
     context = {
-        "devices": _named([key.channel_id for _due, key in keys]),
-        "registration_keys": [key for _due, key in registration],
+        "devices": Named.devices([key.channel_id for _due, key in keys]),
+        "registration_keys": Named([key for _due, key in registration[:NAMED]], len(registration)),
         "first": max(min(moments), now),
         "last": max(moments),
         "overlap": policy.overlap,
@@ -91,7 +116,7 @@ def _remind(policy: RenewalPolicy, now: datetime) -> int:
     if not due:
         return 0
     ChannelKey.objects.filter(pk__in=[key.pk for key in due]).update(announced_at=now)
-    context = {"devices": _named([key.channel_id for key in due])}
+    context = {"devices": Named.devices([key.channel_id for key in due])}
     return _mail(policy.organization, _("Please renew keys of {organization}"), "by_hand", context)
 
 
@@ -122,10 +147,10 @@ def _report(policy: RenewalPolicy, now: datetime) -> int:
         outcomes[renewal.outcome].append(renewal.channel_id)
     ways = Renewal.Outcome
     context = {
-        "moved": _named([*outcomes[ways.USED], *outcomes[ways.FOUND], *outcomes[ways.BY_HAND]]),
-        "absent": _named(outcomes[ways.DEADLINE]),
-        "revoked": _named([*outcomes[ways.REVOKED], *outcomes[ways.OVERRIDDEN]]),
-        "failed": _named(outcomes[""]),
+        "moved": Named.devices([*outcomes[ways.USED], *outcomes[ways.FOUND], *outcomes[ways.BY_HAND]]),
+        "absent": Named.devices(outcomes[ways.DEADLINE]),
+        "revoked": Named.devices([*outcomes[ways.REVOKED], *outcomes[ways.OVERRIDDEN]]),
+        "failed": Named.devices(outcomes[""]),
     }
     return _mail(policy.organization, _("Keys of {organization} have been renewed"), "after", context)
 
@@ -139,9 +164,9 @@ def _report_moves(policy: RenewalPolicy, now: datetime) -> int:
     RollOver.objects.filter(pk__in=[move.pk for move in over]).update(reported_at=now)
     moved = [move for move in over if move.new_channel_id is not None]
     context = {
-        "kept": _named([move.new_channel_id for move in moved if move.new_channel_id and move.keep_old]),
-        "deleted": _named([move.new_channel_id for move in moved if move.new_channel_id and not move.keep_old]),
-        "failed": _named([move.old_channel_id for move in over if move.new_channel_id is None]),
+        "kept": Named.devices([move.new_channel_id for move in moved if move.new_channel_id and move.keep_old]),
+        "deleted": Named.devices([move.new_channel_id for move in moved if move.new_channel_id and not move.keep_old]),
+        "failed": Named.devices([move.old_channel_id for move in over if move.new_channel_id is None]),
     }
     return _mail(policy.organization, _("Devices of {organization} write to new channels"), "moved", context)
 
@@ -159,7 +184,7 @@ def tell_holders(keys: Sequence[ChannelKey]) -> int:
     for holder, own in by_person.items():
         context = {
             "name": holder.get_short_name(),
-            "devices": _named([key.channel_id for key in own]),
+            "devices": Named.devices([key.channel_id for key in own]).as_read(Paths(holder)),
             "until": min(key.valid_until for key in own if key.valid_until),
             "link": settings.PUBLIC_URL,
         }
@@ -173,20 +198,13 @@ def _mail(organization: Organization, subject: Promise, template: str, context: 
     managers = access.people_who_see(organization).filter(relation=Membership.Relation.MANAGER)
     to = {membership.user for membership in managers}
     page = reverse("organization_keys", args=[organization.pk])
-    context |= {"organization": organization, "link": settings.PUBLIC_URL + page}
+    context |= {"link": settings.PUBLIC_URL + page}
     for manager in sorted(to, key=lambda person: person.email):
         # One each: they need not know each other's addresses, and each reads in a language of their own.
+        paths = Paths(manager)
+        read = {name: what.as_read(paths) if isinstance(what, Named) else what for name, what in context.items()}
+        path = paths.to(organization)
         with as_read_by(manager):
-            body = render_to_string(f"devices/mail/renewal_{template}.txt", context)
-            mail_to(manager.email, str(subject).format(organization=organization.name), body)
+            body = render_to_string(f"devices/mail/renewal_{template}.txt", {**read, "organization": path})
+            mail_to(manager.email, str(subject).format(organization=path), body)
     return len(to)
-
-
-def _named(channels: Sequence[int]) -> dict[str, Any]:
-    """The names of the devices with these channels, as far as a mail names them."""
-    devices = Device.objects.filter(channel__in=channels).order_by(*Device.BY_NAME)
-    return {
-        "count": len(channels),
-        "names": [str(device) for device in devices[:NAMED]],
-        "more": max(0, len(channels) - NAMED),
-    }

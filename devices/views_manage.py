@@ -19,6 +19,7 @@ from orgs import access
 from orgs.alone import alone_with
 from orgs.http import PersonRequest, breadcrumbs, button_on, note, posted
 from orgs.models import Organization
+from orgs.paths import Paths
 from orgs.undo import offer_undo, undone
 
 
@@ -52,13 +53,13 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
         form = MoveDeviceForm(posted(request), device=device, user=request.user)
         if form.is_valid() and form.cleaned_data["organization"] == device.organization:
             said = _("“{device}” is in {organization} already.")
-            messages.info(request, said.format(device=device, organization=device.organization))
+            messages.info(request, said.format(device=device, organization=Paths.of(request).to(device.organization)))
             return redirect(device)
         if form.is_valid():
             moved = [_move(request, device, form.cleaned_data["organization"])]
             said = _(
                 "“{device}” is now in {organization}. Those who do not see it there have lost their read keys to it."
-            ).format(device=device, organization=device.organization)
+            ).format(device=device, organization=Paths.of(request).to(device.organization))
             offer_undo(request, said, address=reverse("devices_move_back"), moved=moved, to=device.organization_id)
             return redirect(device)
     path = breadcrumbs(request.user, device.organization, device, _("Move"))
@@ -79,10 +80,10 @@ def move_many(request: PersonRequest) -> HttpResponse:
             moved = [_move(request, device, place) for device in still if device is not None]
         if moved:
             said = ngettext("{count} device is now in {place}.", "{count} devices are now in {place}.", len(moved))
-            said = said.format(count=len(moved), place=place.name)
+            said = said.format(count=len(moved), place=Paths.of(request).to(place))
             offer_undo(request, said, address=reverse("devices_move_back"), moved=moved, to=place.pk, back=back)
         elif not chosen:
-            messages.info(request, _("What you chose is in {place} already.").format(place=place.name))
+            messages.info(request, _("What you chose is in {place} already.").format(place=Paths.of(request).to(place)))
     for errors in form.errors.values():
         messages.error(request, " ".join(map(str, errors)))
     return _to_list(back)

@@ -25,6 +25,7 @@ from orgs.errors import CannotMove, ChangedMeanwhile, NotEmpty
 from orgs.forms import MoveOrganizationForm
 from orgs.http import PersonRequest, breadcrumbs, button_on, note, posted
 from orgs.models import Invitation, Organization, User
+from orgs.paths import Paths
 from orgs.undo import offer_undo, undone
 
 NAMED = 5
@@ -72,7 +73,7 @@ def _move(request: PersonRequest, moved: Organization, target: Organization) -> 
 
 
 def _say_moved(request: PersonRequest, moved: Organization, target: Organization, before: Organization | None) -> None:
-    said = _("“{name}” is now in {target}.").format(name=moved.name, target=target.name)
+    said = _("“{name}” is now in {target}.").format(name=moved.name, target=Paths.of(request).to(target))
     if before is not None and access.may_manage(request.user, before):
         address = reverse("organization_move_back", args=[moved.pk])
         offer_undo(request, said, address=address, back_to=before.pk, out_of=target.pk)
@@ -95,7 +96,7 @@ def move_back(request: PersonRequest, pk: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         said = _("“{name}” is in {target} again. Read keys that ended stay ended: new ones are made when asked for.")
-        messages.success(request, said.format(name=moved.name, target=target.name))
+        messages.success(request, said.format(name=moved.name, target=Paths.of(request).to(target)))
     return redirect(moved)
 
 

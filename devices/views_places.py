@@ -20,6 +20,7 @@ from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager,
 from orgs.forms_places import EndPlaceForm, MovePlaceForm, PlaceForm
 from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, button_on, note, posted
 from orgs.models import Membership, Organization, User
+from orgs.paths import Paths
 from orgs.undo import offer_undo, undone
 
 
@@ -81,7 +82,7 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             said = _("{who} is now in {place}, and sees what is there and below.")
-            messages.success(request, said.format(who=membership.user, place=target.name))
+            messages.success(request, said.format(who=membership.user, place=Paths.of(request).to(target)))
             _say_on_hold(request, membership, resting)
             return _back(request, target)
     resting = access.invitations_resting_on(membership).count()
@@ -94,14 +95,16 @@ def remove(request: PersonRequest, pk: int) -> HttpResponse:
     membership = _managed(request, pk)
     form = EndPlaceForm(posted(request), membership=membership)
     loss = loss_without(membership)
-    if form.is_valid() and _end(request, membership, form, "membership.ended"):
-        said = _said(membership, loss)
-        if access.may_manage(request.user, membership.organization):
-            offer_undo(request, said, address=reverse("membership_restore"), **_as_plain(membership))
-        else:  # It was their own place, by which they could have undone it.
-            messages.success(request, said)
-        _say_on_hold(request, membership, loss.invitations)
-        return _back(request, membership.organization)
+    if form.is_valid():
+        place = Paths.of(request).to(membership.organization)  # before: it may be their own way to it that ends
+        if _end(request, membership, form, "membership.ended"):
+            said = _said(membership, place, loss)
+            if access.may_manage(request.user, membership.organization):
+                offer_undo(request, said, address=reverse("membership_restore"), **_as_plain(membership))
+            else:  # It was their own place, by which they could have undone it.
+                messages.success(request, said)
+            _say_on_hold(request, membership, loss.invitations)
+            return _back(request, membership.organization)
     consequences = _consequences(membership, loss)
     return _page(request, "devices/place_remove.html", membership, form, _("Remove"), consequences=consequences)
 
@@ -112,9 +115,11 @@ def leave(request: PersonRequest, pk: int) -> HttpResponse:
     own = access.own_memberships(request.user).select_related("user", "organization")
     membership = get_object_or_404(own, pk=pk)
     form = EndPlaceForm(posted(request), membership=membership)
-    if form.is_valid() and _end(request, membership, form, "membership.left"):
-        messages.success(request, _("You have left {place}.").format(place=membership.organization.name))
-        return redirect("dashboard")
+    if form.is_valid():
+        place = Paths.of(request).to(membership.organization)  # before: they may not know the way to it any more
+        if _end(request, membership, form, "membership.left"):
+            messages.success(request, _("You have left {place}.").format(place=place))
+            return redirect("dashboard")
     context = {
         "membership": membership,
         "form": form,
@@ -149,7 +154,7 @@ def restore(request: PersonRequest) -> HttpResponse:
         messages.error(request, str(error))
     else:
         said = _("{who} is in {place} again. Read keys that had ended stay ended: new ones are made when asked for.")
-        messages.success(request, said.format(who=membership.user, place=organization.name))
+        messages.success(request, said.format(who=membership.user, place=Paths.of(request).to(organization)))
     return redirect(organization)
 
 
@@ -195,8 +200,8 @@ def _page(
     return render(request, template, context)
 
 
-def _said(membership: Membership, loss: Loss) -> str:
-    names = {"who": str(membership.user), "place": membership.organization.name}
+def _said(membership: Membership, place: str, loss: Loss) -> str:
+    names = {"who": str(membership.user), "place": place}
     if not loss.read_keys:
         return _("{who} is no longer in {place}.").format(**names)
     return ngettext(

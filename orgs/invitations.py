@@ -22,6 +22,7 @@ from orgs import access
 from orgs.errors import InvitationNotGood, MailNotSent
 from orgs.invitations_a_day import require_mails_left
 from orgs.models import Invitation, Membership, Organization, User
+from orgs.paths import Paths
 from orgs.readers import as_read_by, one_line
 from orgs.tree import lock_tree_of
 
@@ -179,15 +180,15 @@ def ask_for_new(token: str, *, now: datetime | None = None) -> None:
     name, email = invitation.full_name, invitation.email
     who = f"{name} ({email})" if name else email
     page = settings.PUBLIC_URL + invitation.organization.get_absolute_url() + "#people"
+    path = Paths(reader).to(invitation.organization)
     with as_read_by(reader):
         send_mail(
             subject=one_line(
-                _("{who} asks for a new invitation to {organization}").format(
-                    who=name or email, organization=invitation.organization
-                )
+                _("{who} asks for a new invitation to {organization}").format(who=name or email, organization=path)
             ),
             message=render_to_string(
-                "orgs/mail/invitation_asked.txt", {"invitation": invitation, "who": who, "link": page}
+                "orgs/mail/invitation_asked.txt",
+                {"invitation": invitation, "organization": path, "who": who, "link": page},
             ),
             from_email=None,
             recipient_list=[reader.email],

@@ -16,6 +16,7 @@ from orgs.errors import ChangedMeanwhile
 from orgs.forms import EditOrganizationForm, OrganizationForm, SeveralOrganizationsForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Organization
+from orgs.paths import Paths
 
 
 def _managed(request: PersonRequest, pk: int) -> Organization:
@@ -37,7 +38,9 @@ def new(request: PersonRequest, pk: int) -> HttpResponse:
         except Organization.DoesNotExist:
             raise Http404 from None
         else:
-            messages.success(request, _("“{name}” is now in {parent}.").format(name=made.name, parent=parent.name))
+            messages.success(
+                request, _("“{name}” is now in {parent}.").format(name=made.name, parent=Paths.of(request).to(parent))
+            )
             return redirect(made)
     path = breadcrumbs(request.user, parent, _("New organization"))
     return render(request, "orgs/new.html", {"form": form, "organization": parent, "breadcrumbs": path})
