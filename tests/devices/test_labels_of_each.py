@@ -249,11 +249,11 @@ def more_flats(house: Organization, count: int) -> None:
         RegistrationKey(
             customer=house.customer,
             organization=one,
-            lookup=f"ZY{one.pk:06}",
-            secret=f"{one.pk:08}",
+            lookup=f"ZY{number:06}",
+            secret=f"{number:08}",
             envelope_key_base64="",
         )
-        for one in Organization.objects.filter(name__startswith="Upper flat")
+        for number, one in enumerate(Organization.objects.filter(name__startswith="Upper flat"))
     )
 
 
