@@ -21,6 +21,9 @@ from orgs.models import Membership, Organization, User
 from tests.database import number_each_table_from_afar
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, UserFactory
 
+# A machine that is busy may take its time for an example.
+hypothesis_settings.register_profile("patient", hypothesis_settings(), deadline=None)
+hypothesis_settings.load_profile("patient")
 # `pytest --hypothesis-profile=thorough`: for the night, fifty times as many examples as usual.
 hypothesis_settings.register_profile("thorough", max_examples=5000, print_blob=True)
 
