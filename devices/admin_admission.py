@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from devices.admission_models import ExpectedDevice, FormerDevice, PendingDevice, RegistrationPolicy
 from orgs.errors import ChangedMeanwhile
+from orgs.models import Organization
 from orgs.operator_links import link
 from orgs.operators import AtOrBelowFilter, OperatorAdmin, ReadOnlyAdmin
 
@@ -56,7 +57,7 @@ class RegistrationPolicyAdmin(OperatorAdmin[RegistrationPolicy]):
     def has_delete_permission(self, request: HttpRequest, obj: RegistrationPolicy | None = None) -> bool:
         return False
 
-    def organization_of(self, obj: RegistrationPolicy) -> Any:
+    def organization_of(self, obj: RegistrationPolicy) -> Organization:
         return obj.customer
 
     def save_model(self, request: HttpRequest, obj: RegistrationPolicy, form: Any, change: bool) -> None:

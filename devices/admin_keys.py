@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from channels.errors import CannotRenew
 from devices import renewal
 from devices.models import Device, RegistrationKey
-from devices.registration_key_text import NotARegistrationKey, RegistrationKeyText
+from devices.registration_key_text import without_secret
 from orgs.audit import address_of
 from orgs.operator_links import link, link_to, link_to_list
 from orgs.operators import AtOrBelowFilter, OperatorAdmin, ask_first, operator
@@ -96,13 +96,8 @@ class RegistrationKeyAdmin(OperatorAdmin[RegistrationKey]):
         return ("organization", *self.readonly_fields) if obj else self.readonly_fields
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        # People send support the whole key, though they should not: it is not to stay in addresses and pages.
         sought = request.GET.get(SEARCH_VAR, "")
-        try:
-            lookup = RegistrationKeyText.parse(sought).lookup if "-" in sought else None
-        except NotARegistrationKey:
-            lookup = None
-        if lookup:
+        if (lookup := without_secret(sought)) != sought:
             return HttpResponseRedirect(f"?{SEARCH_VAR}={lookup}")
         return super().changelist_view(request, extra_context)
 

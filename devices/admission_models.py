@@ -223,6 +223,8 @@ class FormerDevice(models.Model):
     serial = models.CharField(_("serial number"), max_length=MAX_LENGTH)
     name = models.CharField(_("name"), max_length=100, blank=True)
     organization_name = models.CharField(_("organization"), max_length=100)
+    # Not a foreign key: who may know the name is told by the number after the organization is gone, too.
+    organization_number = models.BigIntegerField(null=True, editable=False)
     channel_number = models.BigIntegerField(_("channel"), null=True)
     channel_kept = models.BooleanField(_("channel kept"), default=True)
     how = models.CharField(_("how it ended"), max_length=8, choices=Ended.choices)

@@ -83,13 +83,6 @@ def lines_of(entries: Iterable[AuditEntry], reader: User) -> list[AuditLine]:
     lines = []
     for entry in entries:
         device, details = None, details_of(entry)
-        for place in PLACES.get(entry.action, ()):
-            if details.get(place) not in discretion.places:
-                # Somebody who manages a part of a customer alone does not learn what else there is.
-                elsewhere = _("another organization")
-                if place == "before":
-                    elsewhere = pgettext("a device was in …", "another organization")
-                details[place] = elsewhere
         if entry.object_type == DEVICE:
             device = by_pk.get(_number(entry))
         elif entry.object_type == CHANNEL:
@@ -100,10 +93,19 @@ def lines_of(entries: Iterable[AuditEntry], reader: User) -> list[AuditLine]:
         is_of_now = device and entry.action != "device.renamed"
         about = str(device) if is_of_now else label_of(entry)
         url = device.get_absolute_url() if device else ""
-        who, login = discretion.who(entry, device.customer_id if device else None)
-        address = discretion.address(entry, device.customer_id if device else None)
+        customer = device.customer_id if device else None
+        for place in PLACES.get(entry.action, ()):
+            name, number = str(details.get(place, "")), details.get(f"{place}_number")
+            # Somebody who manages a part of a customer alone does not learn what else there is.
+            details[place] = discretion.place(number, name, entry, customer) or _elsewhere(place)
+        who, login = discretion.who(entry, customer)
+        address = discretion.address(entry, customer)
         lines.append(AuditLine(entry, in_words(entry.action, about, details), url, who, login, address))
     return lines
+
+
+def _elsewhere(place: str) -> str:
+    return pgettext("a device was in …", "another organization") if place == "before" else _("another organization")
 
 
 def _numbers(entries: Iterable[AuditEntry], kind: str) -> list[int]:

@@ -30,7 +30,7 @@ def without_what_is_elsewhere(former: Collection[FormerDevice], *, reader: User)
     That they were here is said all the same: hardware that comes back is a manager's business. In one query.
     """
     visible = access.visible_organizations(reader).filter(tree_id=OuterRef("customer__tree_id"))
-    known = Q(Exists(visible.filter(parent=None))) | Q(Exists(visible.filter(name=OuterRef("organization_name"))))
+    known = Q(Exists(visible.filter(parent=None))) | Q(Exists(visible.filter(pk=OuterRef("organization_number"))))
     rows = FormerDevice.objects.filter(known, pk__in=[one.pk for one in former])
     shown = set(rows.values_list("pk", flat=True))
     for one in former:

@@ -140,6 +140,7 @@ def _remember(
         serial=device.serial,
         name=device.name,
         organization_name=device.organization.name,
+        organization_number=device.organization_id,
         channel_number=device.channel.number if device.channel else None,
         channel_kept=channel_kept,
         how=how,

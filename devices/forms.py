@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from devices.models import Device, RegistrationKey
 from orgs import access
 from orgs.editing import EditForm
-from orgs.fields import ManyField, OrganizationField, numbers
+from orgs.fields import ManyField, OrganizationField, end_of_day, numbers
 from orgs.forms_places import refuse_further_up
 from orgs.models import Organization, User
 
@@ -115,12 +115,7 @@ class NewRegistrationKeyForm(forms.Form):
 
     def clean_expires_at(self) -> datetime | None:
         day = self.cleaned_data["expires_at"]
-        if day is None:
-            return None
-        end: datetime = timezone.make_aware(datetime.combine(day, time.max))
-        if end <= timezone.now():
-            raise forms.ValidationError(_("This day has passed."))
-        return end
+        return None if day is None else end_of_day(day)
 
 
 class EditRegistrationKeyForm(EditForm, NewRegistrationKeyForm):

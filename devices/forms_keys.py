@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels.renewal import DEFAULT_OVERLAP
 from devices.spans import DAY, HOUR, span
+from orgs.fields import end_of_day
 
 OVERLAPS = (HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY)
 
@@ -58,22 +58,20 @@ class RenewRegistrationKeyForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
+    until: datetime | None = None
+    """When the old key ends; None: when all devices have moved."""
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if self.cleaned_data.get("ends") == self.ON_A_DAY and "day" not in self.errors:
             if not self.cleaned_data.get("day"):
                 self.add_error("day", _("Choose a day."))
-            elif self.until and self.until <= timezone.now():
-                self.add_error("day", _("This day has passed."))
+                return cleaned
+            try:
+                self.until = end_of_day(self.cleaned_data["day"])
+            except forms.ValidationError as error:
+                self.add_error("day", error)
         return cleaned
-
-    @property
-    def until(self) -> datetime | None:
-        """When the old key ends; None: when all devices have moved."""
-        day = self.cleaned_data.get("day")
-        if day is None or self.cleaned_data.get("ends") != self.ON_A_DAY:
-            return None
-        return timezone.make_aware(datetime.combine(day, time.max))
 
 
 class RevokeRegistrationKeyForm(forms.Form):

@@ -22,6 +22,8 @@ AT_A_GLANCE = 1
 """Decimals of a last value: always as many, so that a number does not jump when it goes from 20.9 to 21."""
 AT_MOST = 2
 """Decimals in a table; a thermometer is not that exact."""
+LARGEST = Decimal("1e12")
+"""From here on a number is shown as it was sent."""
 
 
 class DeviceState(Enum):
@@ -116,7 +118,8 @@ def _number(text: str) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number) < Decimal("1e12") else None
+    # Not abs(): that calculates, and 1e1000000 is more than the module calculates with.
+    return number if number.is_finite() and -LARGEST < number < LARGEST else None
 
 
 def _rounded(number: Decimal, decimals: int) -> Decimal:

@@ -83,6 +83,18 @@ def parse_lookup(text: str) -> str:
     return half.upper()
 
 
+def without_secret(sought: str) -> str:
+    """Return what somebody searches for; of a whole key, with a dash as people type it, the lookup half alone.
+
+    People send support the whole key, though they should not: it is not to stay in addresses and pages. Without a dash
+    it is taken for a word: there are words of 16 letters.
+    """
+    try:
+        return RegistrationKeyText.parse(sought).lookup if "-" in sought.translate(_DASHES) else sought
+    except NotARegistrationKey:
+        return sought
+
+
 def _random_half() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(8))
 

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods
 
 from devices.forms import EditDeviceForm, MoveDeviceForm, MoveManyForm
 from devices.models import Device
-from orgs import access
-from orgs.alone import alone_with
+from orgs import access, tree
+from orgs.alone import alone_with, lock_row
 from orgs.http import PersonRequest, breadcrumbs, button_on, note, posted
 from orgs.models import Organization
 from orgs.paths import Paths
@@ -49,7 +49,7 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def move(request: PersonRequest, pk: int) -> HttpResponse:
     """Put a device into another organization."""
-    with alone_with(request, lambda: _managed(request, pk)) as device:
+    with alone_with(request, lambda: _managed(request, pk), lock=_lock_in_its_tree) as device:
         form = MoveDeviceForm(posted(request), device=device, user=request.user)
         if form.is_valid() and form.cleaned_data["organization"] == device.organization:
             said = _("“{device}” is in {organization} already.")
@@ -75,9 +75,12 @@ def move_many(request: PersonRequest) -> HttpResponse:
         place, seen = form.cleaned_data["organization"], form.cleaned_data["places"]
         chosen = [device for device in form.cleaned_data["devices"] if device.organization_id != place.pk]
         with transaction.atomic():
+            tree.lock_tree_of(place)
             _lock([device.pk for device in chosen])
+            if not access.managed_organizations(request.user).filter(pk=place.pk).exists():
+                form.add_error("organization", form.fields["organization"].error_messages["invalid_choice"])
             still = (_as_seen(request, device, seen.get(device.pk, device.organization_id)) for device in chosen)
-            moved = [_move(request, device, place) for device in still if device is not None]
+            moved = [_move(request, device, place) for device in still if device is not None and form.is_valid()]
         if moved:
             said = ngettext("{count} device is now in {place}.", "{count} devices are now in {place}.", len(moved))
             said = said.format(count=len(moved), place=Paths.of(request).to(place))
@@ -97,8 +100,11 @@ def move_back(request: PersonRequest) -> HttpResponse:
         messages.error(request, _("This can no longer be undone. Move them instead."))
         return redirect("device_list")
     home = dict(what["moved"])
-    places = {place.pk: place for place in access.managed_organizations(request.user).filter(pk__in=home.values())}
+    managed = access.managed_organizations(request.user)
     with transaction.atomic():
+        for out_of in managed.filter(pk=what["to"]):
+            tree.lock_tree_of(out_of)
+        places = {place.pk: place for place in managed.filter(pk__in=home.values())}
         _lock(home)
         devices = Device.objects.managed_by(request.user).filter(pk__in=home, organization=what["to"])
         found = [device for device in devices.select_related("organization") if home[device.pk] in places]
@@ -128,8 +134,14 @@ def _move(request: PersonRequest, device: Device, place: Organization) -> tuple[
     """Move a device that is locked; return which it was, and where it has been."""
     before = device.organization
     device.move(place)
-    note(request, "device.moved", about=device, organization=place, before=before.name)
+    note(request, "device.moved", about=device, organization=place, before=before.name, before_number=before.pk)
     return device.pk, before.pk
+
+
+def _lock_in_its_tree(device: Device) -> None:
+    """Lock the tree, for its new place could be deleted in this moment, and then the device: as everybody does."""
+    tree.lock_tree_of(device.organization)
+    lock_row(device)
 
 
 def _lock(devices: Iterable[int]) -> None:

@@ -66,7 +66,7 @@ def _move(request: PersonRequest, moved: Organization, target: Organization) -> 
             tree.lock_tree_of(moved)
             moved.require_unchanged()
             move_organization(moved, below=target)
-            note(request, "organization.moved", about=moved, organization=moved, to=target.name)
+            note(request, "organization.moved", about=moved, organization=moved, to=target.name, to_number=target.pk)
     except IntegrityError:
         said = _("There is an organization called “{name}” in {target} already. Rename one of them first.")
         raise CannotMove(said.format(name=moved.name, target=target.name)) from None

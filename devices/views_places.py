@@ -75,7 +75,7 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
         try:
             with transaction.atomic():
                 move_place(membership, to=target)
-                _note(request, "membership.moved", membership, before=before.name)
+                _note(request, "membership.moved", membership, before=before.name, before_number=before.pk)
         except (AlreadyThere, CannotMove, LastManager) as error:
             form.add_error("organization", str(error))
         except ChangedMeanwhile as error:

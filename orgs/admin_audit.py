@@ -37,12 +37,17 @@ class AboutFilter(admin.SimpleListFilter):
     parameter_name = "about"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        kind, _colon, pk = (self.value() or "").partition(":")
+        kind, pk = self._thing()
         return [(f"{kind}:{pk}", f"{kind.partition('.')[2]} {pk}")] if pk else []
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        kind, _colon, pk = (self.value() or "").partition(":")
+        kind, pk = self._thing()
         return queryset.filter(object_type=kind, object_id=pk) if pk else queryset
+
+    def _thing(self) -> tuple[str, str]:
+        # Without NUL, at which PostgreSQL breaks off.
+        kind, _colon, pk = (self.value() or "").replace("\0", "").partition(":")
+        return kind, pk
 
 
 class ByFilter(admin.SimpleListFilter):

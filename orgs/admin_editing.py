@@ -94,12 +94,16 @@ class MindsOthersAdmin(_ModelAdmin[M]):
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (MindsOthers, form), {}) if change else form
 
+    def organization_of(self, obj: M) -> Organization | None:
+        """Return the organization in whose tree `obj` is, and under which the audit keeps what is done to it."""
+        return getattr(obj, "organization", None)
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> M | None:
         found = super().get_object(request, object_id, from_field)
         if found is None or request.method != "POST" or not connection.in_atomic_block:
             return found
         # In the order of everybody else: the tree, then what is in it.
-        place = found if isinstance(found, Organization) else getattr(found, "organization", None)
+        place = self.organization_of(found)
         if place is not None:
             lock_tree_of(place)
         lock_row(found)

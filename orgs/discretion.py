@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from orgs import access
 from orgs.audit import AuditEntry
 from orgs.models import User
+from orgs.paths import SEPARATOR, Paths
 
 
 class Discretion:
@@ -25,8 +26,8 @@ class Discretion:
     def __init__(self, reader: User, entries: Iterable[AuditEntry]) -> None:
         self._reader = reader.pk
         rows = access.with_whether_managed(reader)
-        self.places = {name for _pk, name, _tree, _parent, _managed in rows}
-        """The names of the organizations that the reader may know."""
+        self._parent_of = {pk: parent for pk, _name, _tree, parent, _managed in rows}
+        self._paths = Paths(reader, rows=[row[:4] for row in rows])
         managed = [(pk, tree, parent) for pk, _name, tree, parent, is_managed in rows if is_managed]
         self._tree_of = {pk: tree for pk, tree, _parent in managed}
         self._whole = {tree for _pk, tree, parent in managed if parent is None}
@@ -49,6 +50,15 @@ class Discretion:
         if entry.actor_id in self._known or self._tree(entry, customer) is not None:
             return str(entry.actor or entry.actor_name), entry.actor_name
         return _("somebody of another organization"), ""
+
+    def place(self, number: int | None, name: str, entry: AuditEntry, customer: int | None) -> str:
+        """Return what to call the organization of which the entry tells, or "" if it is not for the reader to know.
+
+        `number` is its own, None in entries of before these were kept; `name` is what it was called then.
+        """
+        if number in self._parent_of:
+            return SEPARATOR.join([*self._paths.above(self._parent_of[number]), name])
+        return name if self._tree(entry, customer) in self._whole else ""
 
     def address(self, entry: AuditEntry, customer: int | None) -> str:
         """Return from where it was done, or "" if that is not for the reader to know."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time
+from datetime import MAXYEAR, MINYEAR, date, datetime, time
 from typing import Any
 
 from django import forms
@@ -20,6 +20,7 @@ from orgs.models import Organization
 from orgs.natural import natural_key
 from orgs.paths import SEPARATOR
 
+LATEST_IN_YEARS = 100
 LARGEST_NUMBER = 2**63 - 1
 """What a database takes as a primary key; a larger one in a list is an error to it."""
 
@@ -45,10 +46,29 @@ class ManyField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         return super().clean(value)
 
 
-class EndOfDayField(forms.DateField):
-    """A day, typed or picked; the value is its last moment in the viewer's time zone. Days gone by are refused."""
+def end_of_day(day: date) -> datetime:
+    """Return the last moment of a day in the viewer's time zone.
 
-    default_error_messages = {"past": _("This day has passed.")}
+    Raises ValidationError for a day gone by, and for one so far away that it cannot be meant: at the end of the
+    calendar a moment cannot be said in every zone, and one such row would break all pages that list it.
+    """
+    today = timezone.localdate()
+    if day < today:
+        raise ValidationError(_("This day has passed."), code="past")
+    if day.year > today.year + LATEST_IN_YEARS:
+        said = _("This day is too far away: %(years)d years at the most.")
+        raise ValidationError(said, code="far", params={"years": LATEST_IN_YEARS})
+    return timezone.make_aware(datetime.combine(day, time.max))
+
+
+def require_every_zone(moment: datetime) -> None:
+    """Raise ValidationError for a moment that some time zones cannot say: in the calendar's first and last year."""
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValidationError(_("Enter a day of another year."), code="far")
+
+
+class EndOfDayField(forms.DateField):
+    """A day, typed or picked; the value is its last moment in the viewer's time zone, see `end_of_day`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **options)
@@ -58,12 +78,7 @@ class EndOfDayField(forms.DateField):
 
     def clean(self, value: Any) -> datetime | None:
         day: date | None = super().clean(value)
-        if day is None:
-            return None
-        end: datetime = timezone.make_aware(datetime.combine(day, time.max))
-        if end <= timezone.now():
-            raise ValidationError(self.error_messages["past"], code="past")
-        return end
+        return None if day is None else end_of_day(day)
 
 
 class _Paths(ModelChoiceIterator):  # type: ignore[type-arg]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -17,9 +16,6 @@ from orgs.fields import OrganizationField
 from orgs.lines import first_problems
 from orgs.models import Organization, User
 from orgs.planting import read_paths
-
-UNTIL_A_DAY = "day"
-LONGEST = timedelta(days=90)
 
 
 class OrganizationForm(forms.Form):

@@ -173,9 +173,9 @@ def ask_for_new(token: str, *, now: datetime | None = None) -> None:
     may_ask = Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASKED_AGAIN_AFTER)
     if not expired.filter(may_ask).update(asked_at=now):
         return
-    invitation = expired.select_related("organization", "invited_by").get()
-    reader = _who_can_send_again(invitation)
-    if reader is None:
+    invitation = expired.select_related("organization", "invited_by").first()
+    reader = _who_can_send_again(invitation) if invitation else None
+    if invitation is None or reader is None:  # The former: a manager has sent a new one in this moment.
         return
     name, email = invitation.full_name, invitation.email
     who = f"{name} ({email})" if name else email

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orgs.admin_editing import MindsOthersAdmin
 from orgs.audit import AuditEntry, address_of, record
-from orgs.fields import numbers
+from orgs.fields import numbers, require_every_zone
 from orgs.models import Organization, User
 from orgs.operator_fields import DayAndTime
 from orgs.operator_links import Neighbour, link_to, list_of, named
@@ -51,7 +51,9 @@ class OperatorAdmin(MindsOthersAdmin[M]):
     view_on_site = False
     show_full_result_count = False
     list_per_page = 50
-    formfield_overrides: ClassVar[dict[Any, Any]] = {models.DateTimeField: {"widget": DayAndTime}}
+    formfield_overrides: ClassVar[dict[Any, Any]] = {
+        models.DateTimeField: {"widget": DayAndTime, "validators": [require_every_zone]}
+    }
     secret_fields: ClassVar[Sequence[str]] = ()
     # What saving or deleting may raise by the rules of the model; said as a message.
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
@@ -70,6 +72,8 @@ class OperatorAdmin(MindsOthersAdmin[M]):
         return (*(super().get_exclude(request, obj) or ()), *self.secret_fields)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        if "\0" in value:  # PostgreSQL breaks off at it.
+            return False
         # Otherwise `?token_hash__startswith=a` in the address would tell a hash letter by letter.
         return not lookup.startswith(tuple(self.secret_fields)) and super().lookup_allowed(lookup, value, request)
 
@@ -133,10 +137,6 @@ class OperatorAdmin(MindsOthersAdmin[M]):
     def why_not(self, refusal: Exception) -> str:
         """Return the sentence for the operator."""
         return str(refusal)
-
-    def organization_of(self, obj: M) -> Organization | None:
-        """Return the organization under which the audit keeps what is done to `obj`."""
-        return getattr(obj, "organization", None)
 
     def log_addition(self, request: HttpRequest, obj: M, message: Any) -> LogEntry:
         self._record(request, obj, "operator.added", message)

@@ -5,6 +5,7 @@ Three hundred flats in ten houses: each house has a "Flat 3", so a row says "Elm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from django.contrib.auth.models import AnonymousUser
@@ -22,8 +23,13 @@ class Paths:
     To live no longer than a request: what is moved or renamed meanwhile would keep its old path.
     """
 
-    def __init__(self, reader: User | AnonymousUser) -> None:
+    def __init__(
+        self, reader: User | AnonymousUser, *, rows: Sequence[tuple[int, str, int, int | None]] | None = None
+    ) -> None:
+        """`rows` are what `access.what_paths_lead_through` returns, or more of it, where that is known already."""
         self._reader = reader
+        if rows is not None:
+            self._rows = rows
 
     @classmethod
     def of(cls, request: HttpRequest) -> Paths:
@@ -42,17 +48,19 @@ class Paths:
 
         The customer is left out where the reader knows one customer alone: it would begin every path.
         """
-        names = [organization.name]
-        above = organization.parent_id
-        while above is not None and (known := self._known.get(above)) is not None:
+        return [*self.above(organization.parent_id), organization.name]
+
+    def above(self, parent: int | None) -> list[str]:
+        """Return such steps to what is in the organization of that number, without it itself."""
+        names: list[str] = []
+        while parent is not None and (known := self._known.get(parent)) is not None:
             name, parent = known
             if parent is not None or not self._is_one_customer:
                 names.insert(0, name)
-            above = parent
         return names
 
     @cached_property
-    def _rows(self) -> list[tuple[int, str, int, int | None]]:
+    def _rows(self) -> Sequence[tuple[int, str, int, int | None]]:
         return access.what_paths_lead_through(self._reader)
 
     @cached_property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.utils.translation import gettext as _
 
@@ -133,6 +133,9 @@ def delete(organization: Organization) -> None:
     if not doomed.is_leaf_node() or doomed.memberships.exists():
         raise NotEmpty(_("There are still organizations or people in {name}.").format(name=doomed.name))
     doomed.delete()
+    if connection.vendor == "postgresql":
+        # Now, and not at the commit, where nobody catches it: something may have come in since we looked.
+        connection.check_constraints()
 
 
 @transaction.atomic

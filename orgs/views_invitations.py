@@ -59,7 +59,8 @@ def invite(request: PersonRequest, pk: int) -> HttpResponse:
             form.add_error(None, str(error))
         except MailNotSent as error:
             messages.error(request, str(error))
-        except IntegrityError:  # Two clicks at once: the other one has sent the mail.
+        except IntegrityError:  # Two clicks at once: the other one has sent the mail, unless the place is gone by now.
+            get_object_or_404(access.managed_organizations(request.user), pk=pk)
             messages.info(request, _("An invitation to {email} has just been sent.").format(**form.cleaned_data))
         else:
             messages.success(request, _("The invitation is on its way to {email}.").format(**form.cleaned_data))

@@ -13,7 +13,6 @@ from django.utils.http import urlencode
 
 from channels.models import Channel, PlatformAccount
 from devices.models import Device, ExpectedDevice, FormerDevice, PendingDevice, RegistrationKey
-from devices.registration_key_text import NotARegistrationKey, RegistrationKeyText
 from orgs.models import Invitation, Organization, User
 from portal.letters import Letter
 
@@ -42,14 +41,6 @@ class Found:
     url: str
     hits: list[Hit]
     are_all: bool
-
-
-def without_secret(sought: str) -> str:
-    """Return what is sought, of a whole registration key the lookup half: people send it, though they should not."""
-    try:
-        return RegistrationKeyText.parse(sought).lookup if "-" in sought else sought
-    except NotARegistrationKey:
-        return sought
 
 
 def find(site: AdminSite, request: HttpRequest, sought: str) -> list[Found]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -84,13 +84,22 @@ def _from_the_audit(user: User, paths: Paths) -> Iterator[Showing]:
     """What is not in tables of its own: keys of organizations and of accounts, and those made for programs."""
     showing = Q(action__endswith=".shown") & ~Q(action="read_key.shown") | Q(action="read_key.added")
     last: dict[str, dict[int, AuditEntry]] = {}
-    for entry in AuditEntry.objects.filter(showing, actor=user)[:MOST]:  # The newest first.
-        last.setdefault(entry.object_type, {}).setdefault(int(entry.object_id), entry)
+    registration_keys = Q(object_type=RegistrationKey._meta.label_lower)
+    # Apart from each other: of labels for a whole house there are hundreds, and each shows a key.
+    for some in (registration_keys, ~registration_keys):
+        for entry in _newest_of_each(AuditEntry.objects.filter(showing, some, actor=user)):
+            last.setdefault(entry.object_type, {})[int(entry.object_id)] = entry
     yield from _program_keys(user, paths, last.pop(ChannelKey._meta.label_lower, {}))
     yield from _registration_keys(user, last.pop(RegistrationKey._meta.label_lower, {}))
     yield from _account_keys(last.pop(PlatformAccount._meta.label_lower, {}))
     for entries in last.values():
         yield from (_as_noted(gettext_lazy("Key"), entry, is_good=True) for entry in entries.values())
+
+
+def _newest_of_each(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """Return the newest entry about each thing, of the things that `MOST` were shown last."""
+    things = entries.order_by().values("object_type", "object_id").annotate(newest=Max("pk")).order_by("-newest")
+    return AuditEntry.objects.filter(pk__in=things.values("newest")[:MOST])
 
 
 def _as_noted(kind: Promise, entry: AuditEntry, *, is_good: bool, until: datetime | None = None) -> Showing:

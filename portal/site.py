@@ -24,13 +24,14 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
+from devices.registration_key_text import without_secret
 from orgs.audit import AuditEntry
 from orgs.audit_spoken import details_of, thing_of
 from orgs.audit_words import in_words, of_kind
 from orgs.operators import operator
 from portal.admin_media import light
 from portal.attention import matters
-from portal.find_everything import find, without_secret
+from portal.find_everything import find
 from portal.health import worker_is_missing_for
 
 ORDER = ("orgs", "devices", "channels", "platform", "account", "portal")

@@ -150,6 +150,15 @@ def test_the_feed_takes_the_parameters_of_a_chart(as_marge: Client, kitchen: str
     assert entries(as_marge, f"{kitchen}feed.json{query}") == found
 
 
+def test_a_number_beyond_all_measure_is_shown_as_it_was_sent(simpsons: Cast, as_marge: Client) -> None:
+    key = simpsons.kitchen.channel.keys.writing().get().value
+    for sent in ("1e1000000", "-1e1000000", "1e-1000000"):
+        assert Client().post("/update", {"api_key": key, "field1": sent}).status_code == 200
+    for page in ("/devices/", f"/devices/{simpsons.kitchen.pk}/", f"/devices/{simpsons.kitchen.pk}/values/"):
+        assert as_marge.get(page).status_code == 200
+    assert "1e1000000" in as_marge.get(f"/devices/{simpsons.kitchen.pk}/values/").content.decode()
+
+
 def test_a_chart_that_was_away_for_long_misses_nothing(
     simpsons: Cast, as_marge: Client, kitchen: str, settings
 ) -> None:

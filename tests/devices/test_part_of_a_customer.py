@@ -17,7 +17,13 @@ from devices.models import Device, PendingDevice, RegistrationPolicy
 from orgs.audit import record
 from orgs.models import User
 from tests.conftest import MANAGER, Cast
-from tests.factories import MembershipFactory, RegistrationKeyFactory, UserFactory
+from tests.factories import (
+    DeviceFactory,
+    MembershipFactory,
+    OrganizationFactory,
+    RegistrationKeyFactory,
+    UserFactory,
+)
 
 ABOVE, BESIDE, HERE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 
@@ -208,6 +214,23 @@ def test_a_device_of_theirs_comes_to_the_door_with_its_name(simpsons: Cast, as_b
         customer=simpsons.home, organization=simpsons.household, serial=simpsons.kitchen.serial
     )
     assert "Was here before as “kitchen”" in text(as_bart, "/devices/pending/")
+
+
+def test_a_place_of_the_same_name_elsewhere_is_not_theirs(simpsons: Cast, as_bart: Client, as_homer: Client) -> None:
+    """Each house of a landlord has a "Flat 3"."""
+    here = OrganizationFactory(name="Flat 3", parent=simpsons.household)
+    there = OrganizationFactory(name="Flat 3", parent=simpsons.power_plant)
+    camera = DeviceFactory(organization=there, name="Nursery camera")
+    delete(camera, keep_channel=True, by=simpsons.homer)
+    PendingDevice.objects.create(customer=simpsons.home, organization=here, serial=camera.serial)
+    assert "Nursery camera" in text(as_homer, "/devices/pending/")
+    assert "Nursery camera" not in text(as_bart, "/devices/pending/")
+
+    lamp = DeviceFactory(organization=there, name="Lamp")
+    as_homer.post(f"/devices/{lamp.pk}/move/", {"organization": here.pk})
+    page = f"/organizations/{here.pk}/history/"
+    assert "“Lamp” was moved here from Power plant › Flat 3" in text(as_homer, page)
+    assert "“Lamp” was moved here from another organization" in text(as_bart, page)
 
 
 def test_what_was_refused_elsewhere_names_neither_a_person_nor_a_key_from_there(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -228,8 +229,9 @@ def until_somebody_waits_for_us() -> None:
     """Return when another connection waits for this transaction; with SQLite every other one does anyway."""
     if connection.vendor != "postgresql":
         return
+    until = monotonic() + 30
     with connection.cursor() as cursor:
-        for _ in range(10_000):
+        while monotonic() < until:
             cursor.execute("SELECT pg_backend_pid() = ANY(pg_blocking_pids(pid)) FROM pg_locks WHERE NOT granted")
             if (True,) in cursor.fetchall():
                 return

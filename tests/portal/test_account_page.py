@@ -14,7 +14,9 @@ from channels import account_key, program_keys
 from channels.models import ChannelKey, KeyState, PlatformAccount, ShownKey
 from channels.reading_keys import end_read_keys
 from devices.models import Device
+from orgs import audit
 from orgs.models import AuditEntry, Membership, User
+from portal import shown
 from portal.account_forms import zones
 from portal.shown import shown_to
 from tests.conftest import Cast
@@ -132,6 +134,18 @@ def test_keys_that_managers_show_themselves_are_listed(as_homer: Client, simpson
     assert states(simpsons.homer) == dict.fromkeys(before, False)
 
 
+def test_labels_for_a_hundred_flats_do_not_push_other_keys_off_the_list(
+    as_homer: Client, simpsons: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "MOST", 3)
+    as_homer.post(f"/organizations/{simpsons.home.pk}/platform-account/show/")
+    keys = [RegistrationKeyFactory(organization=simpsons.household) for _flat in range(4)]
+    for _print in range(2):
+        printed = [(key, key.organization) for key in keys]
+        audit.record_of_each("registration_key.shown", printed, by=simpsons.homer, address=None, labels=1)
+    assert states(simpsons.homer) == {"Account key": True} | {f"Registration key {key}": True for key in keys[1:]}
+
+
 def test_only_ones_own_showings_are_listed(as_marge: Client, simpsons: Cast) -> None:
     as_marge.post(f"/devices/{simpsons.kitchen.pk}/read-key/")
     assert [shown_to(who) for who in (simpsons.homer, simpsons.lenny, simpsons.carl)] == [[], [], []]
@@ -157,9 +171,9 @@ def test_the_pages_ask_the_database_as_often_for_many_keys_as_for_few(
         as_homer.post(f"/registration-keys/{key.pk}/show/")
         program_keys.add(device.channel, note="Shed", by=simpsons.homer)
         MembershipFactory(user=simpsons.homer, created_by=simpsons.carl)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         as_homer.get("/account/")
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         as_homer.get("/account/shown/")
 
 
