@@ -15,6 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from channels.attempts import AGAIN
+from channels.keys_used import note_uses
 from channels.models import Channel, ChannelKey, PlatformAccount, Renewal
 from channels.platforms import BadAccountKey, OutOfReach, PlatformError
 from channels.renewal import LEASE_MARGIN
@@ -41,6 +42,8 @@ def _end_those_of(account: PlatformAccount, waiting: RenewalQuerySet) -> int:
     waiting.update(lease=lease, leased_until=now + takes, tries=F("tries") + 1)
     leased = Renewal.objects.waiting().filter(lease=lease)
     of_number = dict(leased.values_list("channel__number", "pk"))
+    if platform.is_in_our_database:
+        note_uses(Channel.objects.filter(pk__in=leased.values("channel")).select_related("account"))
     _stand_aside(Channel.objects.filter(pk__in=leased.values("channel")))
     try:
         ended = platform.replace_write_keys(account.key, of_number)

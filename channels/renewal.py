@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from channels.errors import CannotRenew, IllegalMove, RenewalUnderWay
+from channels.keys_used import note_uses
 from channels.models import Channel, ChannelKey, KeyState, PlatformAccount
 from channels.platforms import (
     BadAccountKey,
@@ -118,6 +119,8 @@ def carry_out(renewal: Renewal) -> bool:
     answers_within = timedelta(0) if platform.is_in_our_database else 4 * platform.answers_within
     if not renewal.take_lease(answers_within + LEASE_MARGIN):
         return False
+    if renewal.urgent and platform.is_in_our_database:
+        note_uses([renewal.channel])  # What has been ended does not tell when it was used.
     try:
         with _together(platform):
             if renewal.urgent:

@@ -38,6 +38,10 @@ class RenewalQuerySet(AttemptQuerySet["Renewal"]):
         """Return those whose old and new key are both good."""
         return self.filter(state=RenewalState.OVERLAP)
 
+    def without_sign(self) -> Self:
+        """Return those with a new key that the device has neither said it has nor used, as far as is known here."""
+        return self.filter(new_key__state="current", new_key__acknowledged_at=None, new_key__first_used_at=None)
+
     def to_finish(self, at: datetime) -> Self:
         """Return those whose old key can end: the device has the new one, or the deadline has passed."""
         return self.overlapping().filter(

@@ -37,8 +37,9 @@ def carry_on() -> CarriedOn:
         renewed += carry_out(renewal)
         if renewal.trouble == Renewal.Trouble.OUT_OF_REACH:
             away.add(renewal.channel.account_id)
-    overlapping = Renewal.objects.overlapping().select_related("channel__account").defer(*SECRETS)
-    note_uses([renewal.channel for renewal in overlapping if renewal.channel.account_id not in away])
+    # Those that are over, too: after an emergency it is by its use alone that a device is known to have its new key.
+    silent = Renewal.objects.without_sign().select_related("channel__account").defer(*SECRETS)
+    note_uses([renewal.channel for renewal in silent if renewal.channel.account_id not in away])
     over = Renewal.objects.to_finish(timezone.now()).select_related("channel__account", "old_key", "new_key")
     for renewal in over.defer(*SECRETS, "old_key__value", "new_key__value"):
         if renewal.channel.account_id in away:

@@ -30,6 +30,8 @@ ENDS_SOON = timedelta(days=2)
 """How long before its old key ends a device that has not moved is named."""
 BY_HAND_SOON = timedelta(days=7)
 """How long before it is due a key is named that only a person can renew."""
+USED_WITHIN = timedelta(minutes=15)
+"""How long a device that was told its key may take to use it, and the portal to hear of that, before it is named."""
 LOOKED_AT = 300
 """Keys that are looked at, the oldest first, so that the page of a large customer opens in time."""
 
@@ -50,8 +52,9 @@ def key_matters(user: User, now: datetime, paths: Paths | None = None) -> Iterat
     renewals = renewals.defer("new_key__value").order_by("deadline", "pk")
     yield from _in_trouble(renewals.filter(state=RenewalState.STARTED).exclude(trouble=""), top, paths)
     about_to_end = Q(state=RenewalState.OVERLAP, deadline__lte=now + ENDS_SOON)
-    # The newest key of the device is still the one that it has not fetched.
-    missed = Q(state=RenewalState.DONE, new_key__state=KeyState.CURRENT)
+    # The newest key of the device is still the one that it has not fetched, or fetched and not used for long.
+    not_told = Q(new_key__told_at=None) | Q(new_key__told_at__lte=now - USED_WITHIN)
+    missed = Q(not_told, state=RenewalState.DONE, new_key__state=KeyState.CURRENT)
     behind = renewals.filter(about_to_end | missed).exclude(HAS_MOVED)
     # One that is blocked is not to have its key.
     yield from _left_behind(behind.filter(channel__device__blocked_at__isnull=True), top, paths, now)

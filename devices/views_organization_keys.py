@@ -139,7 +139,7 @@ def renewal(request: PersonRequest, pk: int) -> HttpResponse:
         messages.info(request, _("The keys here have not been renewed together yet."))
         return redirect("organization_keys", pk)
     # The worker hears of it within a minute, but whoever looks wants to see devices move.
-    note_uses([one.channel for one in not_moved(newest).overlapping()[:DEVICES_A_PAGE]])
+    note_uses([one.channel for one in not_moved(newest)[:DEVICES_A_PAGE]])
     page = Paginator(not_moved(newest), DEVICES_A_PAGE).get_page(request.GET.get("page"))
     context = {
         "organization": organization,

@@ -19,6 +19,7 @@ from orgs.models import User
 from tests.conftest import MANAGER, Cast
 from tests.devices.conftest import DAY, NOON
 from tests.devices.measuring import measure
+from tests.devices.test_registration_address import ask
 from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory
 
 pytestmark = pytest.mark.usefixtures("at_noon")
@@ -74,6 +75,20 @@ def test_a_device_that_missed_it_is_named_until_it_is_back(simpsons: Cast, chann
         renewal_run.run()
     renewal.finish(renewal.renew(channel, by=None), by=simpsons.homer)
     assert len(told(simpsons.homer, NOON + DAY)) == 1, "once, however many keys it has missed"
+
+
+def test_after_an_emergency_a_device_that_fetches_its_key_and_uses_it_is_named_no_more(
+    simpsons: Cast, channel: Channel, at_noon
+) -> None:
+    key = RegistrationKeyFactory(organization=simpsons.home)
+    renewal.revoke(channel, by=simpsons.homer)
+    assert len(told(simpsons.homer, NOON)) == 1
+    ask(simpsons.kitchen.serial, key.lookup)
+    assert told(simpsons.homer, NOON) == [], "it was told just now, and has time to use it"
+    assert len(told(simpsons.homer, NOON + timedelta(minutes=16))) == 1, "it may never have got the answer"
+    measure(simpsons.kitchen, "20")
+    renewal_run.run()
+    assert told(simpsons.homer, NOON + timedelta(minutes=16)) == []
 
 
 def test_trouble_is_said_in_words(simpsons: Cast, channel: Channel) -> None:

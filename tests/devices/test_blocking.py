@@ -65,6 +65,17 @@ def test_an_unblocked_device_gets_a_new_key_for_the_same_channel(simpsons: Cast,
     assert writes(after.write_key)
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["one", "several"])
+def test_a_key_that_ends_by_it_says_when_it_was_used(simpsons: Cast, several: bool) -> None:
+    had = current(simpsons.kitchen.channel)
+    measure(simpsons.kitchen, "20")
+    blocking.block_all([simpsons.kitchen, simpsons.reactor][: 1 + several], by=simpsons.homer)
+    had.refresh_from_db()
+    assert had.state == "revoked"
+    assert had.first_used_at is not None
+    assert had.last_used_at is not None
+
+
 def test_nobody_is_told_that_a_blocked_device_has_not_fetched_its_key(simpsons: Cast) -> None:
     measure(simpsons.kitchen, "20")
     measure(simpsons.reactor, "20")
