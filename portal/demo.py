@@ -229,8 +229,7 @@ def _register(hung: Hung, lookup: str) -> None:
         return
     known = register(lookup=lookup, serial=serial)
     device = Device.objects.select_related("organization").get(pk=known.pk)
-    device.name = hung.thermometer.name
-    device.save(update_fields=["name"])
+    device.describe(name=hung.thermometer.name, description="")
     if hung.place is None:
         return
     if organization := Organization.objects.filter(parent=key.customer, name=hung.place.name).first():

@@ -10,12 +10,14 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
+from channels.platform.models import Channel
 from devices.errors import KeyNotGood
 from devices.models import Device, RegistrationKey
 from orgs import access
 from orgs.models import Invitation, Organization, User
 from portal import demo
 from portal.models import OutboxMessage
+from tests.background import do_background_work
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +116,11 @@ def test_what_somebody_changed_survives_loading(loaded: demo.Cast) -> None:
     demo.load(loaded)
     demo.switch_on(demo.hang(loaded, 5))
     assert everything() == before
+
+
+def test_the_graph_of_a_thermometer_has_its_name(loaded: demo.Cast) -> None:
+    do_background_work()
+    assert Channel.objects.get(number=Device.objects.get(name="Reactor").channel.number).name == "Reactor"
 
 
 def test_more_thermometers_than_the_fixture_has_are_made_up(cast: demo.Cast) -> None:
