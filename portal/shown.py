@@ -90,7 +90,7 @@ def _from_the_audit(user: User, paths: Paths) -> Iterator[Showing]:
         for entry in _newest_of_each(AuditEntry.objects.filter(showing, some, actor=user)):
             last.setdefault(entry.object_type, {})[int(entry.object_id)] = entry
     yield from _program_keys(user, paths, last.pop(ChannelKey._meta.label_lower, {}))
-    yield from _registration_keys(user, last.pop(RegistrationKey._meta.label_lower, {}))
+    yield from _registration_keys(user, paths, last.pop(RegistrationKey._meta.label_lower, {}))
     yield from _account_keys(last.pop(PlatformAccount._meta.label_lower, {}))
     for entries in last.values():
         yield from (_as_noted(gettext_lazy("Key"), entry, is_good=True) for entry in entries.values())
@@ -117,16 +117,19 @@ def _program_keys(user: User, paths: Paths, last: dict[int, AuditEntry]) -> Iter
             yield _as_noted(PROGRAM_KEY, entry, is_good=False)
 
 
-def _registration_keys(user: User, last: dict[int, AuditEntry]) -> Iterator[Showing]:
-    keys = RegistrationKey.objects.in_bulk(last)
+def _registration_keys(user: User, paths: Paths, last: dict[int, AuditEntry]) -> Iterator[Showing]:
+    keys = RegistrationKey.objects.select_related("organization").in_bulk(last)
     managed = set(RegistrationKey.objects.managed_by(user).filter(pk__in=keys).values_list("pk", flat=True))
     for pk, entry in last.items():
         key = keys.get(pk)
         showing = _as_noted(
             REGISTRATION_KEY, entry, is_good=key is not None and key.is_good, until=key.expires_at if key else None
         )
-        name = entry.object_label.removeprefix(f"{RegistrationKey._meta.verbose_name} ")
-        yield replace(showing, what=str(key) if pk in managed else name)
+        if key is not None and pk in managed:
+            yield replace(showing, what=str(key), where=paths.to(key.organization))
+        else:
+            name = entry.object_label.removeprefix(f"{RegistrationKey._meta.verbose_name} ")
+            yield replace(showing, what=name)
 
 
 def _account_keys(last: dict[int, AuditEntry]) -> Iterator[Showing]:

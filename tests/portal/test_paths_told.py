@@ -17,6 +17,7 @@ from devices import door, renewal_mail
 from devices.models import Device
 from orgs import invitations
 from orgs.models import Invitation, Membership, Organization
+from portal.shown import shown_to
 from tests.background import do_background_work
 from tests.conftest import Cast
 from tests.factories import RegistrationKeyFactory
@@ -66,6 +67,16 @@ def test_who_leaves_a_flat_is_told_no_more_than_its_name(houses: Houses) -> None
     otto = logged_in(houses.otto)
     place = Membership.objects.get(user=houses.otto, organization=houses.elm_flat)
     assert told(otto, f"/memberships/{place.pk}/leave/") == "You have left Flat 3."
+
+
+def test_a_key_that_was_shown_says_for_which_flat(houses: Houses, simpsons: Cast, as_homer: Client) -> None:
+    key = RegistrationKeyFactory(organization=houses.oak_flat)
+    as_homer.post(f"/registration-keys/{key.pk}/show/")
+    (showing,) = shown_to(simpsons.homer)
+    assert (showing.what, showing.where) == (str(key), OAK)
+    Membership.objects.filter(user=simpsons.homer).delete()
+    (showing,) = shown_to(simpsons.homer)
+    assert showing.where == "Flat 3", "as it was called then"
 
 
 def letters_to(*addresses: str) -> dict[str, mail.EmailMessage]:
