@@ -53,10 +53,6 @@ def _without_formulas(line: str) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def _is_formula(cell: str) -> bool:
-    return cell.startswith(_BEGINS_FORMULA) and _NUMBER.fullmatch(cell) is None
-
-
 @dataclass(frozen=True)
 class _Part:
     """What a device has measured in one of its channels."""
