@@ -209,10 +209,6 @@ class _Dialogue:
         """Return whether the person agrees; without one the answer is yes."""
         return self._ask is None or self.line(f"{question} [y/N]: ", "--yes").lower() in ("y", "yes")
 
-    @property
-    def has_somebody(self) -> bool:
-        return self._ask is not None
-
 
 def _serial(given: str | None, existing: State | None) -> str:
     if given is not None:
