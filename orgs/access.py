@@ -49,6 +49,11 @@ def visible_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
     return _at_or_below(_memberships_of(user))
 
 
+def organizations_seen_since(moment: datetime, *, by: User) -> OrganizationQuerySet:
+    """Return the organizations whose devices `by` may see by a place that they had at `moment`."""
+    return _at_or_below(_memberships_of(by).filter(created_at__lt=moment))
+
+
 def managed_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
     """Return the organizations that `user` manages."""
     return _at_or_below(_memberships_of(user).filter(relation=Membership.Relation.MANAGER))
