@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import segno
@@ -147,6 +148,33 @@ def test_many_are_made_some_at_a_time(house: Organization, simpsons: Cast, monke
     make_registration_keys.enqueue(house.pk, simpsons.homer.pk, None)
     assert do_background_work() == 2
     assert RegistrationKey.objects.filter(organization__tree_id=house.tree_id).count() == 3
+
+
+def test_those_left_are_counted_where_they_are_by_then(
+    house: Organization, simpsons: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue = keys_below._issue
+
+    def while_others_build(place: Organization, **by: Any) -> None:
+        issue(place, **by)
+        tree.create_below(simpsons.household, f"Before {place.name}")  # All that is behind it moves on.
+
+    keys_of(simpsons.power_plant)  # It comes to stand where the house was.
+    monkeypatch.setattr(keys_below, "KEYS_A_STEP", 2)
+    monkeypatch.setattr(keys_below, "_issue", while_others_build)
+    assert make_some_missing_keys(house, by=simpsons.homer, address=None) == 1
+
+
+def test_of_a_house_that_is_deleted_meanwhile_no_flat_is_left(simpsons: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    def delete_both(place: Organization, **_by: Any) -> None:
+        tree.delete(place)
+        tree.delete(empty)
+
+    empty = tree.create_below(simpsons.home, "Oak Avenue 4")
+    tree.create_paths_below(empty, [["Flat 4"]])
+    empty.refresh_from_db()
+    monkeypatch.setattr(keys_below, "_issue", delete_both)
+    assert make_some_missing_keys(empty, by=simpsons.homer, address=None) == 0
 
 
 def test_whoever_may_no_longer_manage_gets_no_keys_made(house: Organization, as_homer: Client, simpsons: Cast) -> None:
