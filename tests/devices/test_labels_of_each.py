@@ -245,12 +245,52 @@ def test_a_hundred_at_a_time_of_a_large_house(
     keys = keys_of(flat("Flat 1"), flat("Flat 2"), flat("Laundry"))
     page = as_homer.get(page_of(house))
     assert list(page.context["form"].fields["part"].choices) == [
-        (0, "Elm Street 12 › Cellar › Laundry – Elm Street 12 › Flat 1"),
-        (1, "Elm Street 12 › Flat 2 – Elm Street 12 › Flat 2"),
+        (flat("Laundry").pk, "Elm Street 12 › Cellar › Laundry – Elm Street 12 › Flat 1"),
+        (flat("Flat 2").pk, "Elm Street 12 › Flat 2 – Elm Street 12 › Flat 2"),
     ]
-    html = print_them(as_homer, house, part=1).content.decode()
+    html = print_them(as_homer, house, part=flat("Flat 2").pk).content.decode()
     assert keys[1].text in html
     assert keys[0].secret not in html
+
+
+@pytest.fixture
+def chosen(house: Organization, as_homer: Client, monkeypatch: pytest.MonkeyPatch) -> int:
+    """What the second choice of the page sends that shows two at a time: Flat 2."""
+    monkeypatch.setattr(labels, "KEYS_A_PART", 2)
+    keys_of(flat("Flat 1"), flat("Flat 2"), flat("Laundry"))
+    choice: int = as_homer.get(page_of(house)).context["form"].fields["part"].choices[1][0]
+    return choice
+
+
+@pytest.mark.parametrize("meanwhile", ["one more before it", "one less before it", "a new one there"])
+def test_labels_begin_with_what_was_chosen_whatever_became_of_others_meanwhile(
+    chosen: int, house: Organization, as_homer: Client, meanwhile: str
+) -> None:
+    match meanwhile:
+        case "one more before it":
+            keys_of(tree.create_below(house, "Attic"))
+        case "one less before it":
+            RegistrationKey.objects.get(organization=flat("Laundry")).revoke()
+        case _:
+            RegistrationKey.objects.get(organization=flat("Flat 2")).revoke()
+            keys_of(flat("Flat 2"))
+    (page,) = print_them(as_homer, house, part=chosen).context["pages"]
+    assert [key.organization.name for key in page] == ["Flat 2"]
+
+
+@pytest.mark.parametrize("sent", ["the chosen", "", "nonsense", "-1", "9" * 40])
+def test_where_labels_cannot_begin_that_is_said_and_none_are_shown(
+    chosen: int, house: Organization, as_homer: Client, sent: str
+) -> None:
+    RegistrationKey.objects.get(organization=flat("Flat 2")).revoke()
+    answer = print_them(as_homer, house, part=chosen if sent == "the chosen" else sent)
+    assert list(answer.context["form"].errors) == ["part"]
+    html = answer.content.decode()
+    assert "<symbol" not in html
+    if sent == "the chosen":
+        assert "This is no longer there, or is not yours to choose. Choose another." in html
+    assert "Elm Street 12 › Cellar › Laundry – Elm Street 12 › Flat 1" in html
+    assert not AuditEntry.objects.exists()
 
 
 @pytest.mark.parametrize("wanted", [{"each": 0}, {"each": 11}, {"each": "many"}, {"sheet": "a5-1"}])
