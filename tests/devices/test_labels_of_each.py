@@ -151,10 +151,10 @@ def test_labels_of_many_flats_take_as_many_queries_as_those_of_one(
     house: Organization, as_homer: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     keys_of(flat("Flat 1"))
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         print_them(as_homer, house)
     more_flats(house, 50)  # Of more than some 80 SQLite takes the audit in two statements.
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         assert print_them(as_homer, house).content.count(b"<symbol") == 51
 
 
