@@ -19,6 +19,7 @@ from devices.readings import DeviceState, Reading, readings_of
 from orgs import access
 from orgs.fields import OrganizationField
 from orgs.models import User
+from orgs.sought import words_of
 
 _PLACE = ("organization__tree_id", "organization__lft", *Device.BY_NAME)
 _IN_THE_DATABASE: dict[str, Sequence[Any]] = {
@@ -39,7 +40,9 @@ STATES = {state.name.lower(): state for state in DeviceState}
 class FindForm(forms.Form):
     """What is looked for. Every field can be empty, and what makes no sense is as if it were."""
 
-    q = forms.CharField(label=_("Search"), required=False, max_length=100)
+    q = forms.CharField(
+        label=_("Search"), required=False, max_length=100, widget=forms.TextInput(attrs={"type": "search"})
+    )
     state = forms.ChoiceField(
         label=_("State"),
         required=False,
@@ -53,7 +56,6 @@ class FindForm(forms.Form):
         self.fields["organization"] = OrganizationField(
             access.visible_organizations(user), label=_("Organization"), required=False, empty_label=_("All")
         )
-        self.fields["q"].widget = forms.TextInput(attrs={"type": "search"})
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,14 @@ def _matching(user: User, wanted: Mapping[str, Any]) -> DeviceQuerySet:
     devices = Device.objects.visible_to(user)
     if organization := wanted.get("organization"):
         devices = devices.at_or_below(organization)
-    for word in wanted.get("q", "").split():
+    words = words_of(wanted.get("q", ""))
+    below = access.below_what_is_called(words, user)
+    for word in words:
         # Serial numbers are the managers' business: nobody else finds a device by one.
         by_serial = Q(serial__icontains=word, organization__in=access.managed_organizations(user))
         by_number = Q(channel__number=int(word)) if word.isascii() and word.isdigit() and len(word) < 18 else Q()
         # "Elm 217 bathroom": three hundred flats have a bathroom each.
         by_name = Q(name__icontains=word) | Q(organization__name__icontains=word)
-        by_house = Q(organization__in=access.below_what_is_called(word, user))
+        by_house = Q(organization__in=below[word])
         devices = devices.filter(by_name | by_house | by_serial | by_number)
     return devices

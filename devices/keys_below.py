@@ -5,12 +5,16 @@ A device that was given the key of its flat lands there by itself, and nobody ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, TextField
+from django.db.models.functions import Cast
 
+from channels.vault import CannotDecrypt, decrypt
 from devices.models import RegistrationKey
 from orgs import audit, tree
 from orgs.models import Organization, OrganizationQuerySet, User
@@ -23,7 +27,10 @@ KEYS_A_STEP = 20
 
 @dataclass(frozen=True)
 class KeysBelow:
-    """The newest key of each of the lowest organizations that lets devices in, as people look for them: by path."""
+    """The newest key of each of the lowest organizations that lets devices in, as people look for them: by path.
+
+    Without their secrets: see `with_secrets`.
+    """
 
     keys: list[RegistrationKey]
     places: int
@@ -36,7 +43,7 @@ class KeysBelow:
         newest = RegistrationKey.objects.letting_in().filter(organization__in=places.order_by())
         newest = newest.select_related("organization").order_by("-pk")
         of_each: dict[int, RegistrationKey] = {}
-        for key in newest.defer("envelope_key_base64"):
+        for key in newest.defer("secret", "envelope_key_base64"):
             of_each.setdefault(key.organization_id, key)
 
         def by_path(key: RegistrationKey) -> list[str]:
@@ -49,6 +56,22 @@ class KeysBelow:
         return self.places - len(self.keys)
 
 
+def with_secrets(keys: Sequence[RegistrationKey]) -> list[RegistrationKey]:
+    """Return these keys with their secrets, but for those whose secret cannot be decrypted; one query.
+
+    Read as they are stored: by the field itself, one that no encryption key opens would keep all others from their
+    labels.
+    """
+    rows = RegistrationKey.objects.filter(pk__in=[key.pk for key in keys])
+    stored = dict(rows.annotate(stored=Cast("secret", TextField())).values_list("pk", "stored"))
+    readable = []
+    for key in keys:
+        with suppress(CannotDecrypt, KeyError):  # Not there: somebody has just deleted it.
+            key.secret = decrypt(stored[key.pk])
+            readable.append(key)
+    return readable
+
+
 def without_a_key(organization: Organization) -> OrganizationQuerySet:
     """Return the lowest organizations below `organization` that no good key lets a new device into."""
     of_its_own = RegistrationKey.objects.letting_in().filter(organization=OuterRef("pk"))
@@ -59,7 +82,9 @@ def make_some_missing_keys(organization: Organization, *, by: User, address: str
     """Make keys for the next of those that have none, `KEYS_A_STEP` at most; return how many are left without."""
     for place in without_a_key(organization)[:KEYS_A_STEP]:
         _issue(place, by=by, address=address)
-    return without_a_key(organization).count()
+    # That took seconds: what is elsewhere in the tree by now would be counted by its old place.
+    fresh = Organization.objects.filter(pk=organization.pk).first()
+    return without_a_key(fresh).count() if fresh else 0
 
 
 def _issue(place: Organization, *, by: User, address: str | None) -> None:

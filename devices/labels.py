@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import segno
 from django import forms
@@ -79,8 +79,20 @@ class LabelsForm(PaperForm):
     field_order = ("sheet", "count", "readable")
 
 
+class BeginningField(forms.TypedChoiceField):
+    """With which organization to begin: any that still has a key, also when by now the parts begin with others."""
+
+    default_error_messages = {
+        "invalid_choice": _("This is no longer there, or is not yours to choose. Choose another."),
+    }
+    organizations: Collection[int] = ()
+
+    def valid_value(self, value: Any) -> bool:
+        return value in map(str, self.organizations)
+
+
 class LabelsOfEachForm(PaperForm):
-    """How many labels of each key; of which keys, where there are too many for one page."""
+    """How many labels of each key; beginning with which, where there are too many for one page."""
 
     each = forms.IntegerField(
         label=_("Labels for each"),
@@ -90,23 +102,34 @@ class LabelsOfEachForm(PaperForm):
         help_text=_("One for each device that is set up there."),
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
-    part = forms.TypedChoiceField(label=_("Which ones"), coerce=int, initial=0)
+    # Keys are made and revoked meanwhile: the number of a part would mean others by the time it comes back.
+    part = BeginningField(label=_("Which ones"), coerce=int)
     field_order = ("part", "sheet", "each", "readable")
 
     def __init__(self, *args: Any, keys: Sequence[RegistrationKey], paths: Paths, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.parts = [keys[start : start + KEYS_A_PART] for start in range(0, len(keys), KEYS_A_PART)]
-        if len(self.parts) > 1:
-            names = [f"{paths.to(part[0].organization)} – {paths.to(part[-1].organization)}" for part in self.parts]
-            self.fields["part"].choices = list(enumerate(names))  # type: ignore[attr-defined]
+        self._keys = keys
+        self._organizations = [key.organization_id for key in keys]
+        if len(keys) > KEYS_A_PART or "part" in self.data:
+            self._offer_parts(paths)
         else:
             del self.fields["part"]
+
+    def _offer_parts(self, paths: Paths) -> None:
+        field = cast(BeginningField, self.fields["part"])
+        field.organizations = self._organizations
+        parts = [self._keys[start : start + KEYS_A_PART] for start in range(0, len(self._keys), KEYS_A_PART)]
+        field.choices = [
+            (part[0].organization_id, f"{paths.to(part[0].organization)} – {paths.to(part[-1].organization)}")
+            for part in parts
+        ]
 
     @property
     def keys(self) -> Sequence[RegistrationKey]:
         """The keys that the form asks for."""
-        part: int = self.cleaned_data.get("part", 0)
-        return self.parts[part]
+        begins = self.cleaned_data.get("part")
+        start = self._organizations.index(begins) if begins else 0
+        return self._keys[start : start + KEYS_A_PART]
 
 
 def qr_code(text: str) -> segno.QRCode:

@@ -71,7 +71,7 @@ def mine(request: PersonRequest) -> HttpResponse:
     starts = found.page.number == 1 and not found.is_narrowed
     context = _where_there_are_none(request, managed) | {
         "found": found,
-        "shown": live.shown(found.readings, found.page),
+        "shown": live.shown(found.readings, found.page, now),
         "places": len({reading.device.organization_id for reading in found.readings}),
         "matters": matters_for(request.user, now, Paths.of(request)) if managed and starts else [],
         "unanswered": access.managed_invitations(request.user).open(now).count() if managed and starts else 0,
@@ -97,10 +97,15 @@ def _where_there_are_none(request: PersonRequest, managed: Organization | None) 
 @require_safe
 def mine_live(request: PersonRequest) -> HttpResponse:
     """What is other than one page of My devices shows, to be put into the page that stands."""
-    found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=timezone.now())
-    changes = live.changes(request.GET, found.readings, found.page)
-    context: dict[str, Any] = {"found": found, "changes": changes}
-    context["left"] = changes.left(Device.objects.visible_to(request.user))
+    now = timezone.now()
+    found = find(request.user, request.GET, a_page=CARDS_A_PAGE, now=now)
+    changes = live.changes(request.GET, found.readings, found.page, now)
+    context: dict[str, Any] = {
+        "found": found,
+        "changes": changes,
+        "appeared": changes.appeared(to=request.user),
+        "left": changes.left(Device.objects.visible_to(request.user)),
+    }
     if changes.came_or_went and (changes.was_empty or not found.readings):
         context |= _where_there_are_none(request, _first_managed(request)) | {"redraws_all": True}
     return render(request, "devices/_mine_live.html", context)

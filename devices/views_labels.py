@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from devices.keys_below import KeysBelow
+from devices.keys_below import KeysBelow, with_secrets
 from devices.labels import LabelsForm, LabelsOfEachForm
 from devices.tasks import is_making_registration_keys, make_registration_keys
 from devices.views_keys import managed_key
@@ -59,11 +59,12 @@ def below(request: PersonRequest, pk: int) -> HttpResponse:
         "breadcrumbs": breadcrumbs(request.user, organization, _("Labels")),
     }
     if found.keys and form.is_valid():
-        each = form.cleaned_data["each"]
-        shown = [(key, key.organization) for key in form.keys]
+        each, keys = form.cleaned_data["each"], with_secrets(form.keys)
+        shown = [(key, key.organization) for key in keys]
         address = audit.address_of(request)
         audit.record_of_each("registration_key.shown", shown, by=request.user, address=address, labels=each)
-        context |= form.printed(form.keys, copies=each)
+        context |= form.printed(keys, copies=each)
+        context["unreadable"] = [key.organization for key in form.keys if key not in keys]
     return render(request, "devices/labels_below.html", context)
 
 

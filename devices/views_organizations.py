@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -46,7 +47,8 @@ def organizations(request: PersonRequest) -> HttpResponse:
 def organization(request: PersonRequest, pk: int) -> HttpResponse:
     """One organization: its devices and what is below it; for managers also people, invitations and keys."""
     shown = get_object_or_404(access.visible_organizations(request.user), pk=pk)
-    page, readings = _devices_of(request, shown)
+    now = timezone.now()
+    page, readings = _devices_of(request, shown, now)
     branch = tree_below(request.user, shown)
     own = access.own_memberships(request.user)
     context: dict[str, Any] = {
@@ -56,7 +58,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
         "draws_all": branch.organizations_below <= DRAWN_BELOW,
         "page": page,
         "readings": readings.all,
-        "shown": live.shown(readings.all, page),
+        "shown": live.shown(readings.all, page, now),
         "out_of_reach": readings.out_of_reach,
         "own_place": own.filter(organization=shown).select_related("created_by").first(),
         "breadcrumbs": breadcrumbs(request.user, shown),
@@ -66,23 +68,25 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "devices/organization.html", context)
 
 
-def _devices_of(request: PersonRequest, organization: Organization) -> tuple[Page[Any], Readings]:
+def _devices_of(request: PersonRequest, organization: Organization, now: datetime) -> tuple[Page[Any], Readings]:
     devices = Device.objects.at_or_below(organization).select_related("organization", "channel__account")
     page: Page[Any] = Paginator(devices.order_by("organization__lft", *Device.BY_NAME), DEVICES_A_PAGE).get_page(
         request.GET.get("page")
     )
-    return page, readings_of(list(page), timezone.now())
+    return page, readings_of(list(page), now)
 
 
 @require_safe
 def organization_live(request: PersonRequest, pk: int) -> HttpResponse:
     """What is other among the devices of an organization than its page shows, to be put into the page that stands."""
     shown = get_object_or_404(access.visible_organizations(request.user), pk=pk)
-    page, readings = _devices_of(request, shown)
-    changes = live.changes(request.GET, list(readings.all), page)
+    now = timezone.now()
+    page, readings = _devices_of(request, shown, now)
+    changes = live.changes(request.GET, list(readings.all), page, now)
     context = {
         "organization": shown,
         "changes": changes,
+        "appeared": changes.appeared(to=request.user),
         "left": changes.left(Device.objects.at_or_below(shown)),
         "page": page,
         "readings": readings.all,

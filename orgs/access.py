@@ -7,13 +7,15 @@ While a customer is suspended, nobody sees or manages anything of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 
 from orgs.models import Invitation, Membership, Organization, OrganizationQuerySet
 
@@ -47,6 +49,11 @@ def visible_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
     return _at_or_below(_memberships_of(user))
 
 
+def organizations_seen_since(moment: datetime, *, by: User) -> OrganizationQuerySet:
+    """Return the organizations whose devices `by` may see by a place that they had at `moment`."""
+    return _at_or_below(_memberships_of(by).filter(created_at__lt=moment))
+
+
 def managed_organizations(user: User | AnonymousUser) -> OrganizationQuerySet:
     """Return the organizations that `user` manages."""
     return _at_or_below(_memberships_of(user).filter(relation=Membership.Relation.MANAGER))
@@ -62,18 +69,29 @@ def visible_path(user: User | AnonymousUser, organization: Organization) -> Orga
     return visible_organizations(user).at_or_above(organization)
 
 
-def below_what_is_called(word: str, user: User | AnonymousUser) -> OrganizationQuerySet:
-    """Return the organizations below those that have `word` in their name, as far as `user` sees these; one query.
+def below_what_is_called(words: Sequence[str], user: User | AnonymousUser) -> dict[str, OrganizationQuerySet]:
+    """Return for each word what is below those that have it in their name, as far as `user` sees these; one query.
 
     A customer's own name does not count: everything would be found.
     """
+    if not words:
+        return {}
     # Asked here, and not inside of a query for a thousand devices: there are few such houses, mostly none.
+    has = {f"has_{number}": Q(name__icontains=word) for number, word in enumerate(words)}
     with_parts = visible_organizations(user).filter(parent__isnull=False, rght__gt=F("lft") + 1)
-    houses = list(with_parts.filter(name__icontains=word).order_by().values_list("pk", flat=True))
+    of_each = {name: Case(When(condition, then=True), default=False) for name, condition in has.items()}
+    houses = with_parts.filter(reduce(or_, has.values())).annotate(**of_each).order_by().values_list("pk", *has)
+    rows = list(houses)
+    return {word: _below({row[0] for row in rows if row[number]}) for number, word in enumerate(words, start=1)}
+
+
+def _below(houses: Collection[int]) -> OrganizationQuerySet:
+    if not houses:
+        return Organization.objects.get_queryset().none()
     above = Organization.objects.get_queryset().filter(
         pk__in=houses, tree_id=OuterRef("tree_id"), lft__lt=OuterRef("lft"), rght__gt=OuterRef("rght")
     )
-    return Organization.objects.get_queryset().filter(Exists(above)) if houses else Organization.objects.none()
+    return Organization.objects.get_queryset().filter(Exists(above))
 
 
 def what_paths_lead_through(user: User | AnonymousUser) -> list[tuple[int, str, int, int | None]]:

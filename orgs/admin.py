@@ -72,17 +72,22 @@ class OrganizationForm(_OrganizationForm):
 
     def clean_parent(self) -> Organization | None:
         parent: Organization | None = self.cleaned_data["parent"]
+        try:
+            self._check_place(parent)
+        except CannotMove as refusal:
+            raise ValidationError(str(refusal)) from None
+        return parent
+
+    def _check_place(self, parent: Organization | None) -> None:
         if self.instance.pk is None:
-            return parent
+            if parent is not None:
+                tree.check_depth(1, below=parent)
+            return
         stored = Organization.objects.get(pk=self.instance.pk)
         if parent is None:
             raise ValidationError(_("An organization stays with its customer: choose what it is in."))
         if parent.pk != stored.parent_id:
-            try:
-                tree.check_move(stored, below=parent)
-            except CannotMove as refusal:
-                raise ValidationError(str(refusal)) from None
-        return parent
+            tree.check_move(stored, below=parent)
 
 
 @admin.register(Organization)

@@ -9,6 +9,10 @@ class CannotMove(OrganizationError):
     """The organization cannot go there."""
 
 
+class TooDeep(CannotMove):
+    """Neither can a new one: it, or something below it, would be too many levels below the customer."""
+
+
 class NotEmpty(OrganizationError):
     """The organization still holds something that has to go elsewhere first."""
 

@@ -15,12 +15,15 @@ from django.utils.translation import gettext_lazy as _
 from orgs import access
 from orgs.fields import OrganizationField
 from orgs.models import Membership, MembershipQuerySet, User
+from orgs.sought import words_of
 
 
 class FindPeopleForm(forms.Form):
     """What is looked for. Every field can be empty, and what makes no sense is as if it were."""
 
-    q = forms.CharField(label=_("Search"), required=False, max_length=100)
+    q = forms.CharField(
+        label=_("Search"), required=False, max_length=100, widget=forms.TextInput(attrs={"type": "search"})
+    )
     relation = forms.ChoiceField(
         label=_("Relation"), required=False, choices=[("", _("All")), *Membership.Relation.choices]
     )
@@ -40,7 +43,6 @@ class FindPeopleForm(forms.Form):
         self.fields["organization"] = OrganizationField(
             access.managed_organizations(user), label=_("Organization"), required=False, empty_label=_("All")
         )
-        self.fields["q"].widget = forms.TextInput(attrs={"type": "search"})
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,11 @@ def find_people(user: User, parameters: Mapping[str, Any], *, a_page: int) -> Fo
     form.is_valid()
     wanted = form.cleaned_data
     found = User.objects.filter(Exists(_places(user, wanted).filter(user=OuterRef("pk"))))
-    for word in wanted.get("q", "").split():
+    words = words_of(wanted.get("q", ""))
+    below = access.below_what_is_called(words, user)
+    for word in words:
         by_name = Q(given_name__icontains=word) | Q(family_name__icontains=word) | Q(email__icontains=word)
-        there = Q(organization__name__icontains=word) | Q(organization__in=access.below_what_is_called(word, user))
+        there = Q(organization__name__icontains=word) | Q(organization__in=below[word])
         found = found.filter(by_name | Exists(_places(user, wanted).filter(there, user=OuterRef("pk"))))
     page = Paginator(found.order_by(*User.BY_NAME), a_page).get_page(parameters.get("page"))
     places = defaultdict(list)

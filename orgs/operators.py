@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.text import smart_split
 from django.utils.translation import gettext_lazy as _
 
 from orgs.admin_editing import MindsOthersAdmin
@@ -25,6 +26,7 @@ from orgs.fields import numbers, require_every_zone
 from orgs.models import Organization, User
 from orgs.operator_fields import DayAndTime
 from orgs.operator_links import Neighbour, link_to, list_of, named
+from orgs.sought import few_of
 
 M = TypeVar("M", bound=models.Model)
 
@@ -80,7 +82,8 @@ class OperatorAdmin(MindsOthersAdmin[M]):
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
     ) -> tuple[models.QuerySet[M], bool]:
-        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        few = " ".join(few_of(smart_split(search_term)))
+        found, may_have_duplicates = super().get_search_results(request, queryset, few)
         # Django does not see this for `…__exact` of a number, which it renames.
         paths = [path.lstrip("^=@") for path in self.get_search_fields(request)]
         return found, may_have_duplicates or any(lookup_spawns_duplicates(self.opts, path) for path in paths)

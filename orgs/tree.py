@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import connection, transaction
-from django.db.models import ProtectedError, RestrictedError
+from django.db.models import Max, ProtectedError, RestrictedError
 from django.utils.translation import gettext as _
 
-from orgs.errors import CannotMove, NotEmpty
+from orgs.errors import CannotMove, NotEmpty, TooDeep
 from orgs.models import Organization, TreeNumber
+
+MOST_LEVELS = 20
+"""Below the customer. Pages draw each level inside of the one above, and break before there are sixty."""
 
 
 @transaction.atomic
@@ -32,10 +35,12 @@ def create_customer(name: str, *, description: str = "") -> Organization:
 def create_below(parent: Organization, name: str, *, description: str = "") -> Organization:
     """Return a new organization below `parent`.
 
-    Raises IntegrityError if a sibling has that name, Organization.DoesNotExist if `parent` has been deleted meanwhile.
+    Raises IntegrityError if a sibling has that name, TooDeep, and Organization.DoesNotExist if `parent` has been
+    deleted meanwhile.
     """
     lock_tree_of(parent)
     fresh_parent = Organization.objects.get(pk=parent.pk)
+    check_depth(1, below=fresh_parent)
     organization = Organization(name=name, description=description, parent=fresh_parent)
     organization.save()
     return organization
@@ -46,15 +51,18 @@ def create_paths_below(parent: Organization, paths: Sequence[Sequence[str]]) -> 
     """Return the organizations that were missing on these paths of names from `parent` on, parents first.
 
     What is there already stays as it is, so the same paths twice make nothing new. There are a few queries
-    for each level and for every few hundred organizations of the customer. Raises Organization.DoesNotExist if
-    `parent` has been deleted meanwhile.
+    for each level and for every few hundred organizations of the customer. Raises TooDeep, and
+    Organization.DoesNotExist if `parent` has been deleted meanwhile.
     """
     lock_tree_of(parent)
+    fresh_parent = Organization.objects.get(pk=parent.pk)
+    longest = max(map(len, paths), default=0)
+    check_depth(longest, below=fresh_parent)
     whole = list(Organization.objects.filter(tree_id=parent.tree_id).order_by("lft"))
     there = {(node.parent_id, node.name): node for node in whole}
-    reached: dict[tuple[str, ...], Organization] = {(): Organization.objects.get(pk=parent.pk)}
+    reached: dict[tuple[str, ...], Organization] = {(): fresh_parent}
     made: list[Organization] = []
-    for length in range(1, max(map(len, paths), default=0) + 1):
+    for length in range(1, longest + 1):
         missing: list[tuple[str, ...]] = []
         for path in dict.fromkeys(tuple(path[:length]) for path in paths if len(path) >= length):
             if known := there.get((reached[path[:-1]].pk, path[-1])):
@@ -98,7 +106,7 @@ def _number(whole: list[Organization]) -> None:
 def move(organization: Organization, *, below: Organization) -> None:
     """Put `organization` with all that is below it under another one of the same customer.
 
-    Raises CannotMove for a customer itself, another customer's organization, and a cycle.
+    Raises CannotMove for a customer itself, another customer's organization, and a cycle; TooDeep.
     """
     lock_tree_of(organization)
     moved = Organization.objects.get(pk=organization.pk)
@@ -117,6 +125,15 @@ def check_move(organization: Organization, *, below: Organization) -> None:
         raise CannotMove(_("An organization cannot be moved to another customer."))
     if organization.contains(below):
         raise CannotMove(_("An organization cannot be moved into itself or below itself."))
+    deepest = Organization.objects.get_queryset().at_or_below(organization).aggregate(level=Max("level"))["level"]
+    check_depth(deepest - organization.level + 1, below=below)
+
+
+def check_depth(levels: int, *, below: Organization) -> None:
+    """Raise TooDeep if so many levels more below that organization would be too many."""
+    if below.level + levels > MOST_LEVELS:
+        said = _("Organizations can be {most} levels below their customer at most. Choose a place further up.")
+        raise TooDeep(said.format(most=MOST_LEVELS))
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from orgs import access, tree
 from orgs.audit import address_of, record_of_each
-from orgs.errors import ChangedMeanwhile
+from orgs.errors import ChangedMeanwhile, TooDeep
 from orgs.forms import EditOrganizationForm, OrganizationForm, SeveralOrganizationsForm
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 from orgs.models import Organization
@@ -35,6 +35,8 @@ def new(request: PersonRequest, pk: int) -> HttpResponse:
                 note(request, "organization.created", about=made, organization=made)
         except IntegrityError:  # Two clicks at once: the other one made it.
             form.add_error("name", form.name_taken)
+        except TooDeep as refusal:
+            form.add_error(None, str(refusal))
         except Organization.DoesNotExist:
             raise Http404 from None
         else:
@@ -57,18 +59,23 @@ def new_several(request: PersonRequest, pk: int) -> HttpResponse:
                 made = tree.create_paths_below(parent, form.cleaned_data["names"])
                 new = [(one, one) for one in made]
                 record_of_each("organization.created", new, by=request.user, address=address_of(request))
+        except TooDeep as refusal:
+            form.add_error("names", str(refusal))
         except Organization.DoesNotExist:
             raise Http404 from None
-        if made:
-            said = ngettext(
-                "{count} organization is now in {parent}.", "{count} organizations are now in {parent}.", len(made)
-            )
-            messages.success(request, said.format(count=len(made), parent=parent.name))
         else:
-            messages.info(request, _("All of these are there already. Nothing was made."))
-        return redirect(parent)
+            _say_made(request, len(made), parent)
+            return redirect(parent)
     path = breadcrumbs(request.user, parent, _("Several organizations"))
     return render(request, "orgs/new_several.html", {"form": form, "organization": parent, "breadcrumbs": path})
+
+
+def _say_made(request: PersonRequest, count: int, parent: Organization) -> None:
+    if count:
+        said = ngettext("{count} organization is now in {parent}.", "{count} organizations are now in {parent}.", count)
+        messages.success(request, said.format(count=count, parent=parent.name))
+    else:
+        messages.info(request, _("All of these are there already. Nothing was made."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

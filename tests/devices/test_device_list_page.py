@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from devices.models import Device
@@ -117,6 +119,34 @@ def test_sorting_keeps_the_filters(cast: Cast, as_homer: Client) -> None:
     html = as_homer.get("/devices/list/?q=e&order=value&page=1").content.decode()
     assert "?q=e&amp;order=-value" in html
     assert 'aria-sort="ascending"' in html
+
+
+def test_more_words_than_six_find_no_less(cast: Cast, as_homer: Client) -> None:
+    assert names(as_homer, "?q=household kitchen k i t c zebra") == ["kitchen"]
+    assert names(as_homer, "?q=kitchen kitchen Kitchen KITCHEN kitchen kitchen kitchen reactor") == []
+
+
+def test_a_path_pasted_from_a_list_finds_what_is_there(cast: Cast, as_homer: Client) -> None:
+    flat = tree.create_below(tree.create_below(cast.home, "Elm Street 12"), "Flat 3")
+    DeviceFactory(organization=flat, name="boiler")
+    assert names(as_homer, "?q=Elm Street 12 › Flat 3") == ["boiler"]
+
+
+def test_a_search_is_as_long_as_a_path_and_not_longer(cast: Cast, as_homer: Client) -> None:
+    for page in ("/devices/list/", "/people/"):
+        assert 'type="search" name="q" maxlength="100"' in " ".join(as_homer.get(page).content.decode().split())
+
+
+@pytest.mark.parametrize("page", ["/devices/list/", "/devices/", "/people/"])
+def test_fifty_words_take_as_many_queries_as_one(cast: Cast, as_homer: Client, page: str) -> None:
+    def queries(q: str) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            as_homer.get(page, {"q": q})
+        return len(asked)
+
+    tree.create_below(cast.household, "Attic")
+    queries("e")  # What is kept after the first time does not count.
+    assert queries(" ".join("e" * 50)) == queries(" ".join("ehousldabcfgijkmnpqrtvwxyz")) == queries("e")
 
 
 @pytest.mark.parametrize("query", ["", "?state=silent", "?order=value"])

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from devices import views_organizations
 from devices.models import Device
 from orgs.models import Membership
 from tests.conftest import Cast
 from tests.devices.measuring import measure
-from tests.factories import DeviceFactory
+from tests.factories import DeviceFactory, MembershipFactory
 
 
 def opened(client: Client, address: str) -> str:
@@ -88,6 +91,81 @@ def test_what_only_went_to_the_next_page_is_not_said_to_be_gone(simpsons: Cast, 
     assert 'hx-swap-oob="delete:' in html
     assert "no longer here" not in html
     assert 'href="?page=2"' in html
+
+
+@pytest.fixture
+def long_there(simpsons: Cast) -> Cast:
+    """Marge sees thirteen devices, one more than fit on a page, and has seen them for a day; what comes now is new."""
+    for number in range(12):
+        DeviceFactory(organization=simpsons.household, name=f"room {number}")
+    yesterday = timezone.now() - timedelta(days=1)
+    Device.objects.update(created_at=yesterday)
+    Membership.objects.update(created_at=yesterday)
+    return simpsons
+
+
+def test_a_device_that_only_changed_pages_is_not_said_to_be_new(long_there: Cast, as_marge: Client) -> None:
+    address = opened(as_marge, "/devices/?order=-value")
+    last = Device.objects.get(name="room 11")
+    assert f"-{last.pk}." not in address
+    measure(last, "30")
+    html = look(as_marge, address)
+    assert card(last) in html
+    assert "live-notice" not in html
+
+
+@pytest.mark.parametrize("page", ["/devices/", "/organizations/{household}/"])
+def test_what_comes_up_for_a_device_that_went_is_not_said_to_be_new(
+    long_there: Cast, as_marge: Client, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views_organizations, "DEVICES_A_PAGE", 12)
+    address = opened(as_marge, page.format(household=long_there.household.pk))
+    long_there.kitchen.delete()
+    html = look(as_marge, address)
+    assert "room 11" in html
+    assert "1 device is no longer here." in html
+    assert "is new here" not in html
+
+
+def test_a_device_in_another_state_is_not_said_to_be_new(long_there: Cast, as_marge: Client) -> None:
+    address = opened(as_marge, "/devices/?state=blocked")
+    Device.objects.filter(name="room 3").update(blocked_at=timezone.now())
+    html = look(as_marge, address)
+    assert "room 3" in html
+    assert "is new here" not in html
+
+
+def test_a_device_that_was_moved_to_where_somebody_sees_it_is_new_there(
+    long_there: Cast, as_marge: Client, as_homer: Client
+) -> None:
+    address = opened(as_marge, "/devices/")
+    as_homer.post("/devices/list/move/", {"devices": [long_there.reactor.pk], "organization": long_there.household.pk})
+    assert "“reactor” is new here." in look(as_marge, address)
+
+
+def test_a_device_that_came_with_the_organization_that_it_is_in_is_new(
+    long_there: Cast, as_marge: Client, as_homer: Client
+) -> None:
+    address = opened(as_marge, "/devices/?q=reactor")
+    page = f"/organizations/{long_there.power_plant.pk}/move/"
+    seen = as_homer.get(page).context["form"]["seen"].value()
+    as_homer.post(page, {"parent": long_there.household.pk, "seen": seen})
+    assert "“reactor” is new here." in look(as_marge, address)
+
+
+@pytest.mark.parametrize("given", ["another place", "the place moved"])
+def test_a_device_that_is_somebodys_to_see_since_the_last_look_is_new(
+    long_there: Cast, as_marge: Client, as_homer: Client, given: str
+) -> None:
+    address = opened(as_marge, "/devices/?q=reactor")
+    if given == "another place":
+        MembershipFactory(user=long_there.marge, organization=long_there.power_plant)
+    else:
+        place = long_there.marge.memberships.get()
+        page = f"/memberships/{place.pk}/move/"
+        seen = as_homer.get(page).context["form"]["seen"].value()
+        as_homer.post(page, {"organization": long_there.power_plant.pk, "seen": seen})
+    assert "“reactor” is new here." in look(as_marge, address)
 
 
 def test_a_device_with_another_channel_gets_its_card_anew(simpsons: Cast, as_marge: Client) -> None:

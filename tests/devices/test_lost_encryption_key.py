@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from channels import renewal, renewal_run, sync_run
@@ -15,8 +16,11 @@ from devices import closing
 from devices import renewal_run as all_renewals
 from devices.closures import Closure
 from devices.models import Device
+from orgs.audit import AuditEntry
+from orgs.models import Organization
 from tests.channels.renewing import current
 from tests.conftest import Cast
+from tests.devices.flats import flat, keys_of, page_of, print_them
 from tests.factories import DeviceFactory
 from tests.losing import bring_back, lose
 
@@ -112,3 +116,31 @@ def test_a_customer_that_cannot_be_closed_says_why_and_is_closed_later(
     bring_back(lost_account, "key", stored)
     time_machine.move_to(closure.next_at)
     assert closing.carry_on.call(closure.pk) == "gone"
+
+
+def test_the_other_flats_of_a_house_get_their_labels(house: Organization, as_homer: Client) -> None:
+    lost, other = keys_of(flat("Flat 1"), flat("Flat 2"))
+    stored = lose(lost, "secret")
+    assert "2 keys can be printed." in as_homer.get(page_of(house)).content.decode()
+    answer = print_them(as_homer, house)
+    html = answer.content.decode()
+    assert [label.pk for page in answer.context["pages"] for label in page] == [other.pk]
+    assert other.text in html
+    assert "These have no label, because their keys cannot be decrypted at the moment." in html
+    assert "<li>Elm Street 12 › Flat 1</li>" in html
+    shown = AuditEntry.objects.filter(action="registration_key.shown")
+    assert [entry.object_id for entry in shown] == [str(other.pk)], "nobody has seen the lost one"
+
+    bring_back(lost, "secret", stored)
+    html = print_them(as_homer, house).content.decode()
+    assert lost.text in html
+    assert "These have no label" not in html
+
+
+def test_a_house_all_keys_of_which_are_lost_gets_the_form_again(house: Organization, as_homer: Client) -> None:
+    (lost,) = keys_of(flat("Flat 1"))
+    lose(lost, "secret")
+    html = print_them(as_homer, house).content.decode()
+    assert "<li>Elm Street 12 › Flat 1</li>" in html
+    assert "Show the labels" in html
+    assert "<symbol" not in html

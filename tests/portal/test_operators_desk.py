@@ -97,6 +97,11 @@ def test_what_no_database_understands_is_sought_in_vain(sought: str, simpsons: C
     assert as_operator.get(FIND, {"q": sought}).status_code == 200
 
 
+def test_more_words_than_six_find_no_less_and_two_thousand_are_no_error(simpsons: Cast, as_operator: Client) -> None:
+    assert _address(simpsons.marge) in _page(as_operator, f"{FIND}?q=marge 'marge' m a r g zebra")
+    assert as_operator.get(FIND, {"q": " ".join(map(str, range(2000)))}).status_code == 200
+
+
 def test_the_search_asks_as_often_for_a_thousand_devices(simpsons: Cast, as_operator: Client) -> None:
     def asked() -> int:
         with CaptureQueriesContext(connection) as queries:
