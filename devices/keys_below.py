@@ -43,7 +43,7 @@ class KeysBelow:
         newest = RegistrationKey.objects.letting_in().filter(organization__in=places.order_by())
         newest = newest.select_related("organization").order_by("-pk")
         of_each: dict[int, RegistrationKey] = {}
-        for key in newest.defer("secret", "envelope_key_base64"):
+        for key in newest.defer(*RegistrationKey.SECRETS):
             of_each.setdefault(key.organization_id, key)
 
         def by_path(key: RegistrationKey) -> list[str]:

@@ -71,6 +71,9 @@ class RegistrationKey(models.Model):
     `organization`. The envelope key is derived from the secret half once, here, and not on the request path.
     """
 
+    SECRETS = ("secret", "envelope_key_base64")
+    """Fields that are decrypted when they are loaded."""
+
     customer = models.ForeignKey(
         Organization, on_delete=models.PROTECT, related_name="all_registration_keys", verbose_name=_("customer")
     )

@@ -76,7 +76,7 @@ class Moving:
 def line_of(key: RegistrationKey) -> list[RegistrationKeyLine]:
     """Return the key with all that it is a renewal of and that are renewals of it, the newest first; two queries."""
     line = RegistrationKey.objects.filter(Q(pk=key.line) | Q(first=key.line)).select_related("created_by")
-    line = line.defer("secret", "envelope_key_base64").order_by("-created_at", "-pk")
+    line = line.defer(*RegistrationKey.SECRETS).order_by("-created_at", "-pk")
     used = Device.objects.that_use_line_of(key).values_list("contact__asked_with", "registered_with")
     counts: dict[int, int] = {}
     for asked_with, registered_with, count in used.annotate(count=Count("pk")).order_by():
@@ -112,7 +112,8 @@ def moving_of(key: RegistrationKey) -> Moving | None:
     if key.successor_id is not None:
         old = key if key.is_good else None
     else:
-        old = RegistrationKey.objects.renewed().filter(successor=key).order_by("-created_at").first()
+        before = RegistrationKey.objects.renewed().filter(successor=key).defer(*RegistrationKey.SECRETS)
+        old = before.order_by("-created_at").first()
     if old is None:
         return None
     told = renewal.progress(old)

@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from channels.vault import CannotDecrypt
 from devices.forms import EditRegistrationKeyForm, NewRegistrationKeyForm
 from devices.labels import qr_code
+from devices.managed_key import UNREADABLE, managed_key
 from devices.models import RegistrationKey
 from devices.registration_key_story import line_context
 from devices.views_registration_renewal import left_behind
@@ -25,12 +27,6 @@ from orgs.alone import alone_with
 from orgs.http import PersonRequest, breadcrumbs, note, posted
 
 CONSOLE_LINE = "python -m devices.thermometer configure --registration-key {key} --portal {portal}"
-
-
-def managed_key(request: PersonRequest, pk: int) -> RegistrationKey:
-    """Return a registration key of an organization that the person manages, or answer 404."""
-    keys = RegistrationKey.objects.managed_by(request.user).select_related("organization", "created_by", "successor")
-    return get_object_or_404(keys, pk=pk)
 
 
 @require_safe
@@ -46,10 +42,15 @@ def show(request: PersonRequest, pk: int) -> HttpResponse:
     key = managed_key(request, pk)
     if request.method != "POST":
         return redirect(key)
+    try:
+        text = key.text
+    except CannotDecrypt:
+        messages.error(request, UNREADABLE)
+        return redirect(key)
     note(request, "registration_key.shown", about=key, organization=key.organization)
     template = "devices/_registration_key.html" if request.htmx else "devices/registration_key.html"
-    qr = qr_code(key.text).svg_data_uri(scale=8, border=2)
-    return render(request, template, {**_about(request, key, key.text), "qr": qr})
+    qr = qr_code(text).svg_data_uri(scale=8, border=2)
+    return render(request, template, {**_about(request, key, text), "qr": qr})
 
 
 def _about(request: PersonRequest, key: RegistrationKey, shown: str = "") -> dict[str, Any]:

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods
 
 from devices.keys_below import KeysBelow, with_secrets
 from devices.labels import LabelsForm, LabelsOfEachForm
+from devices.managed_key import UNREADABLE, managed_key
 from devices.tasks import is_making_registration_keys, make_registration_keys
-from devices.views_keys import managed_key
 from devices.views_organization_keys import managed_organization
 from orgs import audit
 from orgs.http import PersonRequest, breadcrumbs, button_on, note, posted
@@ -36,9 +36,12 @@ def labels(request: PersonRequest, pk: int) -> HttpResponse:
         "breadcrumbs": breadcrumbs(request.user, key.organization, key, _("Labels")),
     }
     if form.is_valid():
-        count = form.cleaned_data["count"]
+        keys, count = with_secrets([key]), form.cleaned_data["count"]
+        if not keys:
+            messages.error(request, UNREADABLE)
+            return redirect(key)
         note(request, "registration_key.shown", about=key, organization=key.organization, labels=count)
-        context |= form.printed([key], copies=count)
+        context |= form.printed(keys, copies=count)
     return render(request, "devices/labels.html", context)
 
 

@@ -110,5 +110,7 @@ def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]
         .pending()
         .filter(organization=shown)
         .order_by("created_at"),
-        "keys": RegistrationKey.objects.filter(organization=shown).order_by("revoked_at", "-created_at"),
+        "keys": RegistrationKey.objects.filter(organization=shown)
+        .defer(*RegistrationKey.SECRETS)
+        .order_by("revoked_at", "-created_at"),
     }

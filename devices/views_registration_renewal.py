@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.db.models import F
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from channels.errors import CannotRenew
 from devices import renewal
 from devices.forms_keys import RenewRegistrationKeyForm, RevokeRegistrationKeyForm
+from devices.managed_key import managed_key
 from devices.matters import quoted
 from devices.models import Device, RegistrationKey
 from devices.registration_key_story import moving_of
@@ -25,11 +26,6 @@ from orgs.http import PersonRequest, breadcrumbs, posted
 
 DEVICES_A_PAGE = 25
 NAMED = 5
-
-
-def _managed(request: PersonRequest, pk: int) -> RegistrationKey:
-    keys = RegistrationKey.objects.managed_by(request.user).select_related("organization", "successor")
-    return get_object_or_404(keys, pk=pk)
 
 
 def left_behind(request: PersonRequest, key: RegistrationKey) -> Page[Device]:
@@ -42,7 +38,7 @@ def left_behind(request: PersonRequest, key: RegistrationKey) -> Page[Device]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def renew(request: PersonRequest, pk: int) -> HttpResponse:
     """Issue the successor of a key, after asking when the old one shall end."""
-    key = _managed(request, pk)
+    key = managed_key(request, pk)
     form = RenewRegistrationKeyForm(posted(request))
     if form.is_valid():
         try:
@@ -60,7 +56,7 @@ def renew(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: PersonRequest, pk: int) -> HttpResponse:
     """End a key that has been renewed, after saying whom that locks out."""
-    key = _managed(request, pk)
+    key = managed_key(request, pk)
     moving = moving_of(key) if key.successor_id else None
     if moving is None:
         messages.info(request, _("This key has no successor that devices could move to, or it has ended already."))
@@ -106,7 +102,7 @@ def _what_ending_means(key: RegistrationKey, behind: int) -> list[str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: PersonRequest, pk: int) -> HttpResponse:
     """End a registration key at once, in an emergency, after a question."""
-    key = _managed(request, pk)
+    key = managed_key(request, pk)
     has_successors = key.successor_id is not None
     form = RevokeRegistrationKeyForm(posted(request), initial={"with_successors": True})
     if request.method == "POST" and form.is_valid():

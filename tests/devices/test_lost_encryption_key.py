@@ -13,6 +13,7 @@ from channels.models import Channel, ChannelKey, KeyState, PlatformAccount, Rene
 from channels.reading_keys import end_read_keys, read_key_for
 from channels.tasks import revoke_read_keys
 from devices import closing
+from devices import renewal as renewal_of_keys
 from devices import renewal_run as all_renewals
 from devices.closures import Closure
 from devices.models import Device
@@ -144,3 +145,24 @@ def test_a_house_all_keys_of_which_are_lost_gets_the_form_again(house: Organizat
     assert "<li>Elm Street 12 › Flat 1</li>" in html
     assert "Show the labels" in html
     assert "<symbol" not in html
+
+
+@pytest.mark.parametrize("names", [["secret"], ["secret", "envelope_key_base64"]], ids=["the secret half", "both"])
+def test_the_pages_of_a_lost_key_and_of_its_organization_are_there_and_say_so(
+    names: list[str], simpsons: Cast, as_homer: Client
+) -> None:
+    (lost,) = keys_of(simpsons.household)
+    new = renewal_of_keys.renew(lost, by=None)
+    for key in (lost, new):
+        for name in names:
+            lose(key, name)
+    assert lost.lookup in as_homer.get(f"/organizations/{simpsons.household.pk}/").content.decode()
+    assert lost.lookup in as_homer.get(lost.get_absolute_url()).content.decode()
+    page = new.get_absolute_url()
+    assert new.lookup in as_homer.get(page).content.decode()
+    for step in ("show/", "labels/"):
+        sent = {"sheet": "a4-24", "count": 1}
+        html = as_homer.post(f"{page}{step}", sent, follow=True).content.decode()
+        assert "This key cannot be decrypted at the moment." in html, step
+    assert as_homer.get(f"{page}edit/", follow=True).status_code == 200
+    assert not AuditEntry.objects.filter(action="registration_key.shown").exists(), "nobody has seen it"
