@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels.platform.models import FIELDS, Account, ApiKey, Channel
+from channels.platform.writing import has_quota
 from orgs.operator_links import MASK, NOTHING, link, link_to_list, when
 from orgs.operators import ReadOnlyAdmin, count
 
@@ -27,14 +28,14 @@ NEWEST = 20
 class AccountAdmin(ReadOnlyAdmin[Account]):
     """Who owns channels."""
 
-    list_display = ("login", "plan_shown", "channel_count", "messages", "messages_since", "created_at")
+    list_display = ("login", "plan_shown", "channel_count", "counted", "counted_since", "created_at")
     list_filter = ("created_at",)
     search_fields = ("login", "channels__number__exact")
     search_help_text = _("Login or exact channel number.")
     date_hierarchy = "created_at"
     ordering = ("-created_at", "-pk")
     secret_fields = ("key", "key_hash")
-    fields = ("login", "account_key", "plan_shown", "channel_count", "messages", "messages_since", "created_at")
+    fields = ("login", "account_key", "plan_shown", "channel_count", "counted", "counted_since", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         channels = Channel.objects.filter(account=OuterRef("pk"))
@@ -43,6 +44,14 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     @admin.display(description=_("plan"), ordering="plan_name")
     def plan_shown(self, account: Account) -> str:
         return account.plan_name or gettext("default")
+
+    @admin.display(description=_("messages"), ordering="messages")
+    def counted(self, account: Account) -> str:
+        return str(account.messages) if has_quota() else NOTHING
+
+    @admin.display(description=_("messages counted since"), ordering="messages_since")
+    def counted_since(self, account: Account) -> str:
+        return when(account.messages_since if has_quota() else None)
 
     @admin.display(description=_("account API key"))
     def account_key(self, account: Account) -> str:

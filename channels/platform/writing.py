@@ -89,7 +89,7 @@ def _store_at_once(step: Step, columns: Mapping[str, str], moment: datetime) -> 
     sql = _all_in_one_sql(update, tuple(columns))
     parameters += (moment, *columns.values(), step.now, step.now)
     # Alone the statement is its own transaction. In another one it must leave that standing if the moment is taken.
-    is_alone = not (connection.in_atomic_block or _has_quota())
+    is_alone = not (connection.in_atomic_block or has_quota())
     with nullcontext() if is_alone else transaction.atomic(), connection.cursor() as cursor:
         let_prepare(cursor)
         try:
@@ -239,7 +239,7 @@ def note_use(cursor: Any, key: str, now: datetime) -> None:
 
 def spend(cursor: Any, channel_number: int, count: int, now: datetime) -> None:
     """Count `count` messages against the account's yearly quota, if any plan has one. Raises QuotaUsedUp."""
-    if not _has_quota():
+    if not has_quota():
         return
     year_ago = adapt(now - YEAR)
     quotas: list[Any] = []
@@ -261,7 +261,8 @@ def spend(cursor: Any, channel_number: int, count: int, now: datetime) -> None:
         raise QuotaUsedUp
 
 
-def _has_quota() -> bool:
+def has_quota() -> bool:
+    """Whether any plan limits the messages of a year; only then they are counted."""
     return any(plan.yearly_messages for plan in plans().values())
 
 

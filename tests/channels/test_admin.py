@@ -9,7 +9,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from channels import vault
 from channels.embedded import Embedded
@@ -165,3 +165,13 @@ def test_accounts_channels_and_keys_are_not_deleted(account: PlatformAccount, as
         for name in ("delete", "change"):
             url = reverse(f"admin:channels_{thing._meta.model_name}_{name}", args=[thing.pk])
             assert as_operator.post(url, {"post": "yes"}).status_code == 403
+
+
+def test_messages_that_are_not_counted_are_not_said_to_be_none(
+    simpsons: Cast, as_operator: Client, settings: Settings
+) -> None:
+    Account.objects.update(messages=1234)
+    accounts = reverse("admin:platform_account_changelist")
+    assert "1234" not in as_operator.get(accounts).content.decode(), "no plan limits them: that is an old count"
+    settings.PLATFORM_YEARLY_MESSAGES = 3000
+    assert "1234" in as_operator.get(accounts).content.decode()
