@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -66,16 +65,23 @@ def read_invitees(text: str, *, top: Organization) -> Invitees:
 
 
 def _row(cells: Mapping[str, str], places: PlacesByName, top: Organization) -> Invitee:
-    email, name, organization = (cells[column] for column in COLUMNS)
-    try:
-        validate_email(email)
-    except ValidationError:
-        raise BadLine(_("“{text}” is no e-mail address.").format(text=email[:80])) from None
+    text, name, organization = (cells[column] for column in COLUMNS)
+    email = _address(text)
     given_name, _space, family_name = name.partition(" ")
     check_name(given_name)
     check_name(family_name)
     place = places.find(organization) if organization else top
-    return Invitee(email.lower(), given_name, family_name.strip(), place)
+    return Invitee(email, given_name, family_name.strip(), place)
+
+
+def _address(text: str) -> str:
+    """Return the e-mail address as it is stored. Raises BadLine if it cannot be, also because it is too long."""
+    address = text.lower()
+    try:
+        Invitation._meta.get_field("email").clean(address, None)
+    except ValidationError:
+        raise BadLine(_("“{text}” is no e-mail address.").format(text=text[:80])) from None
+    return address
 
 
 def _there_already(rows: Sequence[Invitee], lines: Mapping[tuple[str, int], int]) -> list[str]:

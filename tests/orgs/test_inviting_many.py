@@ -77,11 +77,14 @@ def test_a_file_does_as_well_and_its_first_line_may_name_the_columns(simpsons: C
     [
         ("ned", "Line 2: “ned” is no e-mail address."),
         (", Ned Flanders", "Line 2: “” is no e-mail address."),
+        ("n" * 243 + "@example.net", f"Line 2: “{'n' * 80}” is no e-mail address."),
+        ("n" * 242 + "@İxample.net", f"Line 2: “{'n' * 80}” is no e-mail address."),
         ("ned@example.net,Ned,Garage", "Line 2: there is no organization called “Garage”."),
         ("ned@example.net,Ned,Carl's", "Line 2: there is no organization called “Carl's”."),
         ("OK@example.net", "Line 2: ok@example.net is in line 1 already."),
         ("marge@example.net,,Household", "Line 2: Marge … is in Household already."),
         ("ned@example.net," + "x" * 101, "Line 2: the name is longer than 100 letters."),
+        ("ned@example.net,Ned " + "x" * 101, "Line 2: the name is longer than 100 letters."),
         ("ned@example.net,N\x07ed", "Line 2: there are characters in the name that cannot be printed."),
         ("ned@example.net,Ned,Household,7", "Line 2: there are more columns than email, name and organization."),
     ],
@@ -92,6 +95,30 @@ def test_a_bad_line_is_named_and_nobody_is_invited(simpsons: Cast, as_homer: Cli
     assert "ok@example.net" in html
     assert not Invitation.objects.exists()
     assert mail.outbox == []
+
+
+def test_the_longest_address_that_can_be_stored_is_invited(simpsons: Cast, as_homer: Client) -> None:
+    longest = "n" * 242 + "@example.net"
+    assert "1 invitation is on its way." in send(as_homer, simpsons.home, longest)
+    assert Invitation.objects.get().email == longest
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("n\0ed@example.net", "“n\0ed@example.net” is no e-mail address."),
+        ("ned@example.net,N\0ed", "there are characters in the name that cannot be printed."),
+        ("ned@example.net,Ned,House\0hold", "there is no organization called “House\0hold”."),
+    ],
+)
+def test_a_file_with_a_character_that_no_database_stores_is_refused(
+    simpsons: Cast, as_homer: Client, line: str, problem: str
+) -> None:
+    """What is typed is looked at by the form field; what is in a file is not."""
+    file = SimpleUploadedFile("tenants.csv", line.encode())
+    answer = as_homer.post(page_of(simpsons.home), {"file": file, **WANTED})
+    assert f"Line 1: {problem}" in answer.context["form"].errors["lines"]
+    assert not Invitation.objects.exists()
 
 
 def test_whoever_manages_a_part_names_only_what_is_in_it(simpsons: Cast) -> None:
