@@ -53,7 +53,8 @@ def read_lines(text: str, *, customer: Organization) -> Lines:
     lines = Lines()
     places = PlacesByName(customer)
     seen: dict[str, int] = {}
-    for number, cells in read_table(text, COLUMNS, lines.problems):
+    too_many = _("More than {most} lines at a time are too many.").format(most=MOST_ROWS)
+    for number, cells in read_table(text, COLUMNS, lines.problems, most=MOST_ROWS, too_many=too_many):
         try:
             row = _row(cells, places)
             if row.serial in seen:
@@ -63,8 +64,6 @@ def read_lines(text: str, *, customer: Organization) -> Lines:
             continue
         seen[row.serial] = number
         lines.rows.append(row)
-    if len(lines.rows) > MOST_ROWS:
-        lines.problems.append(_("More than {most} lines at a time are too many.").format(most=MOST_ROWS))
     return lines
 
 

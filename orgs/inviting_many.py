@@ -47,7 +47,8 @@ def read_invitees(text: str, *, top: Organization) -> Invitees:
     read = Invitees()
     places = PlacesByName(top)
     lines: dict[tuple[str, int], int] = {}
-    for number, cells in read_table(text, COLUMNS, read.problems):
+    too_many = _("More than {most} people at a time are too many.").format(most=MOST_ROWS)
+    for number, cells in read_table(text, COLUMNS, read.problems, most=MOST_ROWS, too_many=too_many):
         try:
             row = _row(cells, places, top)
             if before := lines.get((row.email, row.organization.pk)):
@@ -57,10 +58,7 @@ def read_invitees(text: str, *, top: Organization) -> Invitees:
             continue
         lines[row.email, row.organization.pk] = number
         read.rows.append(row)
-    if len(read.rows) > MOST_ROWS:
-        read.problems.append(_("More than {most} people at a time are too many.").format(most=MOST_ROWS))
-    else:
-        read.problems.extend(_there_already(read.rows, lines))
+    read.problems.extend(_there_already(read.rows, lines))
     return read
 
 

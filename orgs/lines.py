@@ -41,14 +41,18 @@ def first_problems(problems: Sequence[str]) -> list[str]:
     return [*problems[:SHOWN], rest] if more > 0 else [*problems]
 
 
-def read_table(text: str, columns: Sequence[str], problems: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(
+    text: str, columns: Sequence[str], problems: list[str], *, most: int, too_many: str
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Return the lines that have something in them, with their numbers, each as what is in its `columns`.
 
     Commas, semicolons (as spreadsheets write in much of Europe) and tabs separate columns. A first line with the
     names of columns may put them into another order; it must name the first of `columns`. What is no line of such a
-    file, or has more columns, becomes a sentence in `problems`.
+    file, or has more columns, becomes a sentence in `problems`. After `most` lines, good or bad, nothing is read any
+    more, so that no file keeps the portal busy; that there are more is said first, as the sentence `too_many`.
     """
     order: Mapping[str, int] | None = None
+    lines = 0
     for number, cells in _cells(text, problems):
         if order is None:
             names = [cell.lower() for cell in cells]
@@ -56,6 +60,10 @@ def read_table(text: str, columns: Sequence[str], problems: list[str]) -> Iterat
                 order = {name: names.index(name) for name in columns if name in names}
                 continue
             order = {name: place for place, name in enumerate(columns)}
+        lines += 1
+        if lines > most:
+            problems.insert(0, too_many)
+            return
         if any(cell for place, cell in enumerate(cells) if place not in order.values()):
             *all_but_last, last = columns
             listed = _("{first} and {last}").format(first=", ".join(all_but_last), last=last)

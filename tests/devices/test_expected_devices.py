@@ -82,6 +82,13 @@ def test_too_many_at_a_time_are_refused(simpsons: Cast) -> None:
     assert "too many" in read_lines(text, customer=simpsons.home).problems[0]
 
 
+@pytest.mark.parametrize("line", ["x", "no serial", "x,,,more"])
+def test_no_more_are_read_than_can_be_entered_however_bad_they_are(simpsons: Cast, line: str) -> None:
+    read = read_lines(f"{line}\n" * (3 * MOST_ROWS), customer=simpsons.home)
+    assert read.problems[0] == f"More than {MOST_ROWS} lines at a time are too many."
+    assert len(read.problems) + len(read.rows) == MOST_ROWS + 1
+
+
 def test_thousands_are_stored_in_few_queries(simpsons: Cast, django_assert_max_num_queries) -> None:
     text = "\n".join(str(n) for n in range(MOST_ROWS))
     lines = read_lines(text, customer=simpsons.home)

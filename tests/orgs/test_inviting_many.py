@@ -158,6 +158,19 @@ def test_a_hundred_and_one_are_too_many_at_a_time(simpsons: Cast, as_homer: Clie
     assert not Invitation.objects.exists()
 
 
+def test_no_more_than_a_hundred_lines_are_read_however_bad_they_are(simpsons: Cast) -> None:
+    read = read_invitees("email\n" + "x\n" * 250_000, top=simpsons.home)
+    assert read.problems[0] == "More than 100 people at a time are too many."
+    assert read.problems[-1] == "Line 101: “x” is no e-mail address."
+    assert len(read.problems) == 101
+
+
+def test_a_hundred_lines_and_one_that_names_the_columns_are_not_too_many(simpsons: Cast) -> None:
+    read = read_invitees("email\n\n" + "\n".join(f"tenant{n}@example.net" for n in range(100)), top=simpsons.home)
+    assert read.problems == []
+    assert len(read.rows) == 100
+
+
 def test_when_somebody_else_invites_one_in_the_same_moment_nobody_is_invited_here(
     simpsons: Cast, as_homer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
