@@ -6,13 +6,18 @@ that the address is theirs, and whoever has no account yet chooses a password th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Lower
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -29,46 +34,74 @@ from orgs.tree import lock_tree_of
 ASKED_AGAIN_AFTER = timedelta(days=1)
 
 
-@transaction.atomic
+@dataclass(frozen=True)
+class Invitee:
+    """Whom to invite, and into which organization."""
+
+    email: str
+    given_name: str
+    family_name: str
+    organization: Organization
+
+
 def invite(
+    *, organization: Organization, email: str, by: User, given_name: str = "", family_name: str = "", **offer: Any
+) -> Invitation:
+    """Offer a place in `organization` to an address and mail the link: `invite_each` for one."""
+    (invitation,) = invite_each([Invitee(email, given_name, family_name, organization)], by=by, **offer)
+    return invitation
+
+
+@transaction.atomic
+def invite_each(
+    invitees: Sequence[Invitee],
     *,
-    organization: Organization,
-    email: str,
     by: User,
     relation: str = Membership.Relation.MEMBER,
-    given_name: str = "",
-    family_name: str = "",
     expires_at: datetime | None = None,
     membership_until: datetime | None = None,
-) -> Invitation:
-    """Offer a place in `organization`, for good or `membership_until` some moment, to an address and mail the link.
+) -> list[Invitation]:
+    """Offer each a place, for good or `membership_until` some moment, and mail the links. All are of one customer.
 
     Whoever manages until a day offers a place until that day at the longest, whatever they wish.
     A second invitation of the same address into the same organization replaces the first, whose link ends.
-    Raises TooManyInvitations; MailNotSent, with the invitation stored; IntegrityError if the same was done at the same
-    moment.
+    Raises TooManyInvitations before anybody is invited if not all may be; MailNotSent, with the invitations stored;
+    IntegrityError if the same was done at the same moment.
     """
-    require_mails_left(organization)
-    email = email.lower()
-    Invitation.objects.pending().filter(organization=organization, email__iexact=email).update(
-        revoked_at=timezone.now()
-    )
-    invitation = Invitation(
-        organization=organization,
-        email=email,
-        given_name=given_name,
-        family_name=family_name,
-        relation=relation,
-        invited_by=by,
-        membership_until=_earliest(membership_until, access.manages_until(by, organization)),
-    )
-    if expires_at is not None:
-        invitation.expires_at = expires_at
-    invitation.end_with_the_place()
-    token = invitation.renew_token()
-    invitation.save()
-    transaction.on_commit(lambda: _mail(invitation, token))
-    return invitation
+    require_mails_left(invitees[0].organization, count=len(invitees))
+    _end_earlier_ones(invitees)
+    ends = access.manages_until_each(by, {one.organization.pk for one in invitees})
+    made = [
+        Invitation(
+            organization=one.organization,
+            email=one.email.lower(),
+            given_name=one.given_name,
+            family_name=one.family_name,
+            relation=relation,
+            invited_by=by,
+            membership_until=_earliest(membership_until, ends.get(one.organization.pk)),
+            **({} if expires_at is None else {"expires_at": expires_at}),
+        )
+        for one in invitees
+    ]
+    for invitation in made:
+        invitation.end_with_the_place()
+    tokens = [invitation.renew_token() for invitation in made]
+    Invitation.objects.bulk_create(made, batch_size=500)
+    for invitation, token in zip(made, tokens, strict=True):
+        transaction.on_commit(partial(_mail, invitation, token))
+    return made
+
+
+def _end_earlier_ones(invitees: Sequence[Invitee]) -> None:
+    wanted = {(one.organization.pk, one.email.lower()) for one in invitees}
+    pending = Invitation.objects.pending().alias(address=Lower("email"))
+    found = pending.filter(
+        organization__in={place for place, _email in wanted}, address__in={email for _place, email in wanted}
+    ).values_list("pk", "organization", "email")
+    # Not every one of these addresses is invited anew into every one of these organizations.
+    earlier = [pk for pk, place, email in found if (place, email.lower()) in wanted]
+    Invitation.objects.pending().filter(pk__in=earlier).update(revoked_at=timezone.now())
 
 
 @transaction.atomic

@@ -1,33 +1,20 @@
-"""Inviting many people at once: read from lines or a CSV file, and invited all together or not at all."""
+"""Inviting many people at once, all or nobody: who that is, read from lines or a CSV file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
-from orgs import invitations
-from orgs.invitations_a_day import require_mails_left
+from orgs.invitations import Invitee
 from orgs.lines import BadLine, PlacesByName, check_name, read_table, said_of
-from orgs.models import Invitation, Membership, Organization, User
+from orgs.models import Invitation, Membership, Organization
 
 COLUMNS = ("email", "name", "organization")
 MOST_ROWS = 100
 """What is invited at a time at most: all of it is one transaction."""
-
-
-@dataclass(frozen=True)
-class Invitee:
-    """One line: who is invited, and into which organization."""
-
-    email: str
-    given_name: str
-    family_name: str
-    organization: Organization
 
 
 @dataclass(frozen=True)
@@ -96,25 +83,4 @@ def _there_already(rows: Sequence[Invitee], lines: Mapping[tuple[str, int], int]
     return [
         said_of(line, said.format(who=place.user, name=place.organization.name))
         for line, place in sorted(found, key=lambda one: one[0])
-    ]
-
-
-@transaction.atomic
-def invite_all(invitees: Sequence[Invitee], *, by: User, **offer: Any) -> list[Invitation]:
-    """Invite each, with what is the same for all in `offer`: see `invitations.invite`, also for what it raises.
-
-    Raises TooManyInvitations before anybody is invited if not all may be.
-    """
-    if invitees:
-        require_mails_left(invitees[0].organization, count=len(invitees))
-    return [
-        invitations.invite(
-            organization=one.organization,
-            email=one.email,
-            given_name=one.given_name,
-            family_name=one.family_name,
-            by=by,
-            **offer,
-        )
-        for one in invitees
     ]

@@ -18,12 +18,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from orgs import access, invitations, inviting_many
+from orgs import access, invitations
 from orgs.errors import InvitationNotGood, MailNotSent, TooManyInvitations
 from orgs.forms import AcceptForm
 from orgs.forms_inviting import InvitationForm, SeveralInvitationsForm
 from orgs.forms_places import ChooseInvitationsForm, ChoosePlaceForm
-from orgs.http import PersonRequest, breadcrumbs, button_on, note, posted
+from orgs.http import PersonRequest, breadcrumbs, button_on, note, note_each, posted
 from orgs.logging_in import BACKEND
 from orgs.models import Invitation
 from orgs.resending import resend_many
@@ -77,9 +77,9 @@ def invite_several(request: PersonRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             with transaction.atomic():
-                sent = inviting_many.invite_all(form.rows, by=request.user, **form.offer)
-                for one in sent:
-                    note(request, "invitation.sent", about=one, organization=one.organization, relation=one.relation)
+                sent = invitations.invite_each(form.rows, by=request.user, **form.offer)
+                placed = [(one, one.organization) for one in sent]
+                note_each(request, "invitation.sent", placed, relation=form.offer["relation"])
         except TooManyInvitations as error:
             form.add_error(None, str(error))
         except IntegrityError:
