@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -19,12 +18,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orgs import access
-from orgs.errors import InvitationNotGood, MailNotSent
+from orgs.errors import InvitationNotGood
+from orgs.invitation_mail import account_of as account_of  # Views ask for it here.
+from orgs.invitation_mail import mail_when_stored
 from orgs.invitations_a_day import require_mails_left
 from orgs.models import Invitation, Membership, Organization, User
 from orgs.paths import Paths
@@ -88,8 +88,7 @@ def invite_each(
         invitation.end_with_the_place()
     tokens = [invitation.renew_token() for invitation in made]
     Invitation.objects.bulk_create(made, batch_size=500)
-    for invitation, token in zip(made, tokens, strict=True):
-        transaction.on_commit(partial(_mail, invitation, token))
+    mail_when_stored(zip(made, tokens, strict=True))
     return made
 
 
@@ -127,7 +126,7 @@ def resend(invitation: Invitation, *, by: User) -> None:
     pending.prolong()
     pending.asked_at = None
     pending.save(update_fields=["token_hash", "expires_at", "created_at", "asked_at", "invited_by", "membership_until"])
-    transaction.on_commit(lambda: _mail(pending, token))
+    mail_when_stored([(pending, token)])
 
 
 def _earliest(*ends: datetime | None) -> datetime | None:
@@ -158,28 +157,6 @@ def restore(invitation: Invitation, *, withdrawn_at: datetime) -> None:
         ) from None
     if not is_good_again:
         raise InvitationNotGood(_("This can no longer be undone. Send a new invitation instead."))
-
-
-def _mail(invitation: Invitation, token: str) -> None:
-    context = {
-        "invitation": invitation,
-        "link": settings.PUBLIC_URL + reverse("invitation", args=[token]),
-    }
-    try:
-        # Whoever has no account yet is written to in the language of the inviter, who knows them.
-        with as_read_by(account_of(invitation) or invitation.invited_by):
-            send_mail(
-                subject=one_line(
-                    _("{who} invites you to {organization}").format(
-                        who=invitation.invited_by, organization=invitation.organization
-                    )
-                ),
-                message=render_to_string("orgs/mail/invitation.txt", context),
-                from_email=None,
-                recipient_list=[invitation.email],
-            )
-    except OSError as error:  # SMTPException is one.
-        raise MailNotSent(_("The mail could not be sent at the moment. Send the invitation again later.")) from error
 
 
 def find(token: str) -> Invitation:
@@ -236,14 +213,6 @@ def _who_can_send_again(invitation: Invitation) -> User | None:
     managers = access.people_who_see(invitation.organization).filter(relation=Membership.Relation.MANAGER)
     nearest = managers.order_by("-organization__level", "pk").first()
     return nearest.user if nearest else None
-
-
-def account_of(invitation: Invitation) -> User | None:
-    """Return the account that the invited address has already."""
-    address = EmailAddress.objects.filter(email__iexact=invitation.email, verified=True).select_related("user").first()
-    if address is not None:
-        return address.user
-    return User.objects.filter(email__iexact=invitation.email).first()
 
 
 @transaction.atomic

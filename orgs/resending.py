@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -42,16 +42,17 @@ class Resent:
         )
         return f"{said} {held.format(count=len(self.taken_over))}"
 
-    def said_not(self) -> list[str]:
-        """Return for each reason how many were not sent, and to which addresses."""
-        return [
-            ngettext(
-                "{count} invitation was not sent ({emails}). {reason}",
-                "{count} invitations were not sent ({emails}). {reason}",
-                len(those),
-            ).format(count=len(those), emails=_emails(those), reason=reason)
-            for reason, those in self.refused.items()
-        ]
+
+def said_not_sent(refused: Mapping[str, Sequence[Invitation]]) -> list[str]:
+    """Return for each reason how many were not sent, and to which addresses."""
+    return [
+        ngettext(
+            "{count} invitation was not sent ({emails}). {reason}",
+            "{count} invitations were not sent ({emails}). {reason}",
+            len(those),
+        ).format(count=len(those), emails=_emails(those), reason=reason)
+        for reason, those in refused.items()
+    ]
 
 
 def resend_many(chosen: Iterable[Invitation], *, by: User, note: Callable[[Invitation], None]) -> Resent:
@@ -75,5 +76,5 @@ def resend_many(chosen: Iterable[Invitation], *, by: User, note: Callable[[Invit
     return done
 
 
-def _emails(those: list[Invitation]) -> str:
+def _emails(those: Sequence[Invitation]) -> str:
     return ", ".join(one.email for one in those[:NAMED]) + (" …" if len(those) > NAMED else "")

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from orgs import invitations
 from orgs.audit import AuditEntry
+from orgs.errors import MailNotSent
 from orgs.models import Invitation
 from tests.conftest import MANAGER, Cast
 from tests.factories import MembershipFactory
@@ -113,7 +114,7 @@ def test_a_mail_that_cannot_be_sent_does_not_keep_the_others(
 
     def fails_for_bart(invitation: Invitation, **options: Any) -> None:
         if invitation.email == "bart@example.org":
-            raise invitations.MailNotSent("No mail today.")
+            raise MailNotSent("No mail today.")
         real(invitation, **options)
 
     with patch("orgs.resending.invitations.resend", fails_for_bart):
