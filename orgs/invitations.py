@@ -28,7 +28,9 @@ from orgs.invitation_mail import mail_when_stored
 from orgs.invitations_a_day import require_mails_left
 from orgs.models import Invitation, Membership, Organization, User
 from orgs.paths import Paths
+from orgs.place_models import earliest
 from orgs.readers import as_read_by, one_line
+from orgs.resending import resend_each
 from orgs.tree import lock_tree_of
 
 ASKED_AGAIN_AFTER = timedelta(days=1)
@@ -79,7 +81,7 @@ def invite_each(
             family_name=one.family_name,
             relation=relation,
             invited_by=by,
-            membership_until=_earliest(membership_until, ends.get(one.organization.pk)),
+            membership_until=earliest(membership_until, ends.get(one.organization.pk)),
             **({} if expires_at is None else {"expires_at": expires_at}),
         )
         for one in invitees
@@ -103,35 +105,14 @@ def _end_earlier_ones(invitees: Sequence[Invitee]) -> None:
     Invitation.objects.pending().filter(pk__in=earlier).update(revoked_at=timezone.now())
 
 
-@transaction.atomic
 def resend(invitation: Invitation, *, by: User) -> None:
-    """Mail a new link, good for as long as the old one was when it was sent; the old one ends.
+    """Mail a new link; the old one ends: `orgs.resending.resend_each` for one.
 
-    If whoever invited does not manage the organization any more, `by` does from now on.
     Raises InvitationNotGood if it has been accepted or withdrawn, or if the guest's time is over, TooManyInvitations,
     and MailNotSent.
     """
-    require_mails_left(invitation.organization)
-    pending = Invitation.objects.pending().select_for_update().filter(pk=invitation.pk).first()
-    if pending is None:
-        raise InvitationNotGood(_("This invitation has been accepted or withdrawn in the meantime."))
-    if pending.membership_until is not None and pending.membership_until <= timezone.now():
-        raise InvitationNotGood(
-            _("The place would have ended by now. Withdraw this invitation and send one with another end date.")
-        )
-    if not access.standing_invitations().filter(pk=pending.pk).exists():
-        pending.invited_by = by
-        pending.membership_until = _earliest(pending.membership_until, access.manages_until(by, pending.organization))
-    token = pending.renew_token()
-    pending.prolong()
-    pending.asked_at = None
-    pending.save(update_fields=["token_hash", "expires_at", "created_at", "asked_at", "invited_by", "membership_until"])
-    mail_when_stored([(pending, token)])
-
-
-def _earliest(*ends: datetime | None) -> datetime | None:
-    """Return the first of the ends of places that are held or given; None is none."""
-    return min((end for end in ends if end is not None), default=None)
+    for _refused, refusal in resend_each([invitation], by=by).refusals:
+        raise refusal
 
 
 def withdraw(invitation: Invitation) -> None:
@@ -253,7 +234,7 @@ def _place(user: User, invitation: Invitation) -> Membership:
     until = invitation.membership_until
     if invitation.invited_by is not None:
         # By now they may manage for a shorter time than when they wrote.
-        until = _earliest(until, access.manages_until(invitation.invited_by, invitation.organization))
+        until = earliest(until, access.manages_until(invitation.invited_by, invitation.organization))
     membership, is_new = Membership.objects.get_or_create(
         user=user,
         organization=invitation.organization,

@@ -151,7 +151,7 @@ def resend_several(request: PersonRequest) -> HttpResponse:
         done = resend_many(
             form.cleaned_data["invitations"],
             by=request.user,
-            note=lambda one: note(request, "invitation.sent_again", about=one, organization=one.organization),
+            note=lambda sent: note_each(request, "invitation.sent_again", [(one, one.organization) for one in sent]),
         )
         if said := done.said():
             messages.success(request, said)

@@ -70,6 +70,18 @@ def test_what_nobody_expected_is_logged_and_keeps_no_other_from_going_out(
     assert "Nobody expected that." in caplog.text
 
 
+def test_of_those_that_are_sent_again_all_others_are_sent(simpsons: Cast, as_homer: Client) -> None:
+    invite_several(as_homer, simpsons, "ned", "todd", "otto")
+    mail.outbox.clear()
+    chosen = {"invitations": [one.pk for one in Invitation.objects.all()]}
+    answer = as_homer.post("/people/invited/resend/", chosen, follow=True)
+    assert [str(message) for message in answer.context["messages"]] == [
+        "2 invitations are on their way with new links. The old ones have ended.",
+        f"1 invitation was not sent (ned@example.net). {NOT_SENT}",
+    ]
+    assert sorted(letter.to[0] for letter in mail.outbox) == ["otto@example.net", "todd@example.net"]
+
+
 @pytest.mark.parametrize("email", ["ned@example.net", "todd@" + "ü" * 60 + ".example"], ids=["refused", "no domain"])
 def test_whoever_invites_one_reads_that_it_was_not_sent(simpsons: Cast, as_homer: Client, email: str) -> None:
     """The second is an address to all forms, but no mail server can be asked for the encoded domain."""
