@@ -15,8 +15,9 @@ from orgs import access
 from orgs.models import Organization, User
 
 SEPARATOR = " › "
-# A slash with no space around it is part of a name: "Flat 3/4".
-_STEP = re.compile(r"\s*[›>]\s*|\s+/\s+|\t+")
+# A slash with no space around it is part of a name: "Flat 3/4". Spaces are looked at from the first of them on alone:
+# tried from each anew, a line of a hundred thousand would take most of a minute.
+_STEP = re.compile(r"(?:(?<!\s)\s+)?[›>]\s*|(?<!\s)\s+/\s+|\t+")
 
 
 def steps_of(text: str) -> tuple[str, ...]:
@@ -24,7 +25,7 @@ def steps_of(text: str) -> tuple[str, ...]:
 
     The signs ›, > and a slash between spaces separate names, and so do tabs: two columns of a spreadsheet are a path.
     """
-    return tuple(_STEP.split(text.strip()))
+    return tuple(step.strip() for step in _STEP.split(text.strip()))
 
 
 class Paths:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from time import process_time
 
 import pytest
 
 from orgs import tree
 from orgs.lines import BadLine, PlacesByName
 from orgs.models import Organization
+from orgs.paths import steps_of
 from orgs.planting import read_paths
 from tests.conftest import Cast
 
@@ -45,6 +47,18 @@ def test_a_path_has_the_same_steps_where_organizations_are_made(
     typed = f"Household{sign}Flat 3/4"
     assert read_paths(typed).paths == [("Household", "Flat 3/4")]
     assert PlacesByName(simpsons.home).find(typed) == flats["Flat 3/4"]
+
+
+@pytest.mark.parametrize("typed", ["A › B", "A›B", "A\t›\tB", "A \tB", "A\t B", "  A  /  B  ", "A \t\t B"])
+def test_no_name_has_spaces_around_it_whatever_separates_it(typed: str) -> None:
+    assert steps_of(typed) == ("A", "B")
+
+
+def test_a_long_line_of_spaces_is_read_in_no_time() -> None:
+    typed = "A" + " \t " * 10_000 + " " * 60_000 + "B"
+    before = process_time()
+    assert steps_of(typed)[0] == "A"
+    assert process_time() - before < 1
 
 
 @pytest.mark.parametrize(
