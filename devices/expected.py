@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from devices.models import Device, ExpectedDevice, PendingDevice
 from devices.serials import NotASerial, check_serial
+from orgs.errors import ChangedMeanwhile
 from orgs.lines import BadLine, PlacesByName, check_name, read_table, said_of
 from orgs.models import Organization
 
@@ -53,7 +54,8 @@ def read_lines(text: str, *, customer: Organization) -> Lines:
     lines = Lines()
     places = PlacesByName(customer)
     seen: dict[str, int] = {}
-    for number, cells in read_table(text, COLUMNS, lines.problems):
+    too_many = _("More than {most} lines at a time are too many.").format(most=MOST_ROWS)
+    for number, cells in read_table(text, COLUMNS, lines.problems, most=MOST_ROWS, too_many=too_many):
         try:
             row = _row(cells, places)
             if row.serial in seen:
@@ -63,8 +65,6 @@ def read_lines(text: str, *, customer: Organization) -> Lines:
             continue
         seen[row.serial] = number
         lines.rows.append(row)
-    if len(lines.rows) > MOST_ROWS:
-        lines.problems.append(_("More than {most} lines at a time are too many.").format(most=MOST_ROWS))
     return lines
 
 
@@ -80,6 +80,18 @@ def _row(cells: Mapping[str, str], places: PlacesByName) -> Expected:
         ) from None
     check_name(name)
     return Expected(serial, name, places.find(organization) if organization else None)
+
+
+def require_places(rows: list[Expected]) -> None:
+    """Raise ChangedMeanwhile if an organization has been deleted since the rows were read.
+
+    To be called inside the transaction that enters them, after `orgs.tree.lock_tree_of`.
+    """
+    named = {row.organization.pk: row.organization for row in rows if row.organization is not None}
+    there = set(Organization.objects.filter(pk__in=named).values_list("pk", flat=True))
+    for pk, place in named.items():
+        if pk not in there:
+            raise ChangedMeanwhile(_("Somebody else has just changed {name}. Look again.").format(name=place.name))
 
 
 def replaced_by(rows: list[Expected], *, customer: Organization) -> list[tuple[ExpectedDevice, Expected]]:

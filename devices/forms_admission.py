@@ -9,10 +9,11 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from devices.expected import Expected, read_lines, replaced_by
+from devices.expected import Expected, read_lines, replaced_by, require_places
 from devices.models import ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs import access
 from orgs.editing import EditForm, digest
+from orgs.errors import ChangedMeanwhile
 from orgs.fields import ManyField, OrganizationField
 from orgs.forms_lines import LinesForm
 from orgs.lines import SHOWN, first_problems
@@ -43,7 +44,7 @@ class ExpectedForm(LinesForm):
     """Serial numbers, typed or out of a file.
 
     What would replace something on the list comes back once, as what was in a file with mistakes does: sending it
-    again means it.
+    again means it. `is_valid` reads the lines alone and needs no lock; `agrees_with_what_is_stored` does.
     """
 
     replaces = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -71,24 +72,31 @@ class ExpectedForm(LinesForm):
         cleaned = super().clean()
         if self.errors:
             return cleaned
-        text = self.take_in_file()
-        found = read_lines(text, customer=self._customer)
+        found = read_lines(self.take_in_file(), customer=self._customer)
         problems = first_problems(found.problems)
         if not found.rows and not problems:
             problems = [_("Enter at least one serial number, or choose a file.")]
         for problem in problems:
             self.add_error("lines", problem)
         self.rows = found.rows
-        if not problems:
-            self._ask_before_replacing(text)
         return cleaned
 
-    def _ask_before_replacing(self, text: str) -> None:
+    def agrees_with_what_is_stored(self) -> bool:
+        """Compare the rows with what is there, once nobody else can change that before they are entered."""
+        try:
+            require_places(self.rows)
+        except ChangedMeanwhile as error:
+            self.add_error(None, str(error))
+        else:
+            self._ask_before_replacing()
+        return self.is_valid()
+
+    def _ask_before_replacing(self) -> None:
         lines = [_replacing(*pair, self._paths) for pair in replaced_by(self.rows, customer=self._customer)]
         question = digest(lines)
         if not lines or self.data.get("replaces") == question:
             return
-        self.data = {**dict(self.data.items()), "lines": text, "replaces": question}
+        self.data = {**dict(self.data.items()), "replaces": question}
         shown = lines[:SHOWN]
         if more := len(lines) - len(shown):
             shown.append(

@@ -69,15 +69,18 @@ def policy(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def expected_devices(request: PersonRequest, pk: int) -> HttpResponse:
     """The serial numbers that were entered beforehand, and a form for more."""
-    with alone_with(request, lambda: _customer(request, pk), lock=tree.lock_tree_of) as customer:
-        form = ExpectedForm(posted(request), request.FILES or None, customer=customer, paths=Paths.of(request))
-        if form.is_valid():
-            entered = enter(form.rows, customer=customer)
-            counts = {"new": entered.new, "changed": entered.changed}
-            note(request, "expected_devices.entered", about=customer, organization=customer, **counts)
-            for sentence in _said(entered.new, entered.changed, entered.known):
-                messages.success(request, sentence)
-            return redirect("expected_devices", pk)
+    customer = _customer(request, pk)
+    # Thousands of lines take their time to read, and with SQLite nobody at all writes while we hold the lock.
+    form = ExpectedForm(posted(request), request.FILES or None, customer=customer, paths=Paths.of(request))
+    if form.is_valid():
+        with alone_with(request, lambda: _customer(request, pk), lock=tree.lock_tree_of) as customer:
+            if form.agrees_with_what_is_stored():
+                entered = enter(form.rows, customer=customer)
+                counts = {"new": entered.new, "changed": entered.changed}
+                note(request, "expected_devices.entered", about=customer, organization=customer, **counts)
+                for sentence in _said(entered.new, entered.changed, entered.known):
+                    messages.success(request, sentence)
+                return redirect("expected_devices", pk)
     rows = ExpectedDevice.objects.filter(customer=customer).select_related("organization")
     context = {
         "form": form,

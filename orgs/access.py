@@ -7,7 +7,7 @@ While a customer is suspended, nobody sees or manages anything of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 
 from orgs.models import Invitation, Membership, Organization, OrganizationQuerySet
 
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
 def _at_or_below(memberships: MembershipQuerySet) -> OrganizationQuerySet:
     """The organizations of these memberships and all below them: one subquery at any depth."""
-    above = memberships.filter(
+    return Organization.objects.get_queryset().filter(Exists(_that_reach(memberships)), ~_is_suspended("tree_id"))
+
+
+def _that_reach(memberships: MembershipQuerySet) -> MembershipQuerySet:
+    """Those of the memberships that are at or above the organization of the outer query."""
+    return memberships.filter(
         organization__tree_id=OuterRef("tree_id"),
         organization__lft__lte=OuterRef("lft"),
         organization__rght__gte=OuterRef("rght"),
     )
-    return Organization.objects.get_queryset().filter(Exists(above), ~_is_suspended("tree_id"))
 
 
 def _is_suspended(tree_id: str) -> Exists:
@@ -238,10 +242,15 @@ def may_manage(user: User | AnonymousUser, organization: Organization) -> bool:
 
 def manages_until(user: User, organization: Organization) -> datetime | None:
     """Return when `user`, who manages `organization`, does so no longer; None: they do for good."""
-    at_or_above = Organization.objects.get_queryset().at_or_above(organization)
-    places = _memberships_of(user).filter(relation=Membership.Relation.MANAGER, organization__in=at_or_above)
-    ends = list(places.values_list("valid_until", flat=True))
-    return None if None in ends else max((end for end in ends if end is not None), default=None)
+    return manages_until_each(user, [organization.pk]).get(organization.pk)
+
+
+def manages_until_each(user: User, organizations: Iterable[int]) -> dict[int, datetime | None]:
+    """Return the same for each of these numbers of organizations, in one query, with the tree as it is now."""
+    managing = _that_reach(_memberships_of(user).filter(relation=Membership.Relation.MANAGER))
+    last = managing.order_by(F("valid_until").desc(nulls_first=True)).values("valid_until")[:1]
+    them = Organization.objects.get_queryset().filter(pk__in=organizations).order_by()
+    return dict(them.annotate(until=Subquery(last)).values_list("pk", "until"))
 
 
 def sees(*, user: str, organization: str) -> Exists:

@@ -1,5 +1,13 @@
 """Refusals of this app, named. Their text is a sentence for the person who tried."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orgs.models import Invitation
+
 
 class OrganizationError(Exception):
     """Something that cannot be done to an organization."""
@@ -46,4 +54,8 @@ class TooManyInvitations(Exception):
 
 
 class MailNotSent(Exception):
-    """The mail server did not take a mail. What the mail was about is stored."""
+    """The mail server did not take the mails of these invitations. They are stored."""
+
+    def __init__(self, reason: str, invitations: Sequence[Invitation] = ()) -> None:
+        super().__init__(reason)
+        self.invitations = invitations

@@ -15,7 +15,8 @@ from orgs import access
 from orgs.fields import EndOfDayField
 from orgs.forms_lines import LinesForm
 from orgs.forms_places import MAY_DO, until_field, within
-from orgs.inviting_many import Invitee, read_invitees
+from orgs.invitations import Invitee
+from orgs.inviting_many import read_invitees
 from orgs.lines import first_problems
 from orgs.models import Invitation, Membership, Organization, User
 
@@ -82,7 +83,7 @@ class OfferForm(forms.Form):
 
     @property
     def offer(self) -> dict[str, Any]:
-        """What `orgs.invitations.invite` is to be told beside who is invited."""
+        """What `orgs.invitations` is to be told beside who is invited."""
         return {name: self.cleaned_data[name] for name in ("relation", "membership_until", "expires_at")}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, Protocol, TypedDict, TypeVar, cast
 
@@ -103,6 +103,13 @@ def note(
     """Store in the audit that the person of this request did `action` to `about`; see `orgs.audit.record`."""
     address = audit.address_of(request)
     audit.record(action, by=request.user, about=about, organization=organization, address=address, **details)
+
+
+def note_each(
+    request: HttpRequest, action: str, things: Iterable[tuple[Model, Organization]], **details: audit.Plain
+) -> None:
+    """Store the same of each of these things, given with its organization; see `orgs.audit.record_of_each`."""
+    audit.record_of_each(action, things, by=request.user, address=audit.address_of(request), **details)
 
 
 def note_own(request: PersonRequest, action: str, **details: audit.Plain | Sequence[audit.Plain]) -> None:

@@ -6,100 +6,113 @@ that the address is theirs, and whoever has no account yet chooses a password th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Lower
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orgs import access
-from orgs.errors import InvitationNotGood, MailNotSent
+from orgs.errors import InvitationNotGood
+from orgs.invitation_mail import account_of as account_of  # Views ask for it here.
+from orgs.invitation_mail import mail_when_stored
 from orgs.invitations_a_day import require_mails_left
 from orgs.models import Invitation, Membership, Organization, User
 from orgs.paths import Paths
+from orgs.place_models import earliest
 from orgs.readers import as_read_by, one_line
+from orgs.resending import resend_each
 from orgs.tree import lock_tree_of
 
 ASKED_AGAIN_AFTER = timedelta(days=1)
 
 
-@transaction.atomic
-def invite(
-    *,
-    organization: Organization,
-    email: str,
-    by: User,
-    relation: str = Membership.Relation.MEMBER,
-    given_name: str = "",
-    family_name: str = "",
-    expires_at: datetime | None = None,
-    membership_until: datetime | None = None,
-) -> Invitation:
-    """Offer a place in `organization`, for good or `membership_until` some moment, to an address and mail the link.
+@dataclass(frozen=True)
+class Invitee:
+    """Whom to invite, and into which organization."""
 
-    Whoever manages until a day offers a place until that day at the longest, whatever they wish.
-    A second invitation of the same address into the same organization replaces the first, whose link ends.
-    Raises TooManyInvitations; MailNotSent, with the invitation stored; IntegrityError if the same was done at the same
-    moment.
-    """
-    require_mails_left(organization)
-    email = email.lower()
-    Invitation.objects.pending().filter(organization=organization, email__iexact=email).update(
-        revoked_at=timezone.now()
-    )
-    invitation = Invitation(
-        organization=organization,
-        email=email,
-        given_name=given_name,
-        family_name=family_name,
-        relation=relation,
-        invited_by=by,
-        membership_until=_earliest(membership_until, access.manages_until(by, organization)),
-    )
-    if expires_at is not None:
-        invitation.expires_at = expires_at
-    invitation.end_with_the_place()
-    token = invitation.renew_token()
-    invitation.save()
-    transaction.on_commit(lambda: _mail(invitation, token))
+    email: str
+    given_name: str
+    family_name: str
+    organization: Organization
+
+
+def invite(
+    *, organization: Organization, email: str, by: User, given_name: str = "", family_name: str = "", **offer: Any
+) -> Invitation:
+    """Offer a place in `organization` to an address and mail the link: `invite_each` for one."""
+    (invitation,) = invite_each([Invitee(email, given_name, family_name, organization)], by=by, **offer)
     return invitation
 
 
 @transaction.atomic
-def resend(invitation: Invitation, *, by: User) -> None:
-    """Mail a new link, good for as long as the old one was when it was sent; the old one ends.
+def invite_each(
+    invitees: Sequence[Invitee],
+    *,
+    by: User,
+    relation: str = Membership.Relation.MEMBER,
+    expires_at: datetime | None = None,
+    membership_until: datetime | None = None,
+) -> list[Invitation]:
+    """Offer each a place, for good or `membership_until` some moment, and mail the links. All are of one customer.
 
-    If whoever invited does not manage the organization any more, `by` does from now on.
+    Whoever manages until a day offers a place until that day at the longest, whatever they wish.
+    A second invitation of the same address into the same organization replaces the first, whose link ends.
+    Raises TooManyInvitations before anybody is invited if not all may be; MailNotSent, with the invitations stored;
+    IntegrityError if the same was done at the same moment.
+    """
+    require_mails_left(invitees[0].organization, count=len(invitees))
+    _end_earlier_ones(invitees)
+    ends = access.manages_until_each(by, {one.organization.pk for one in invitees})
+    made = [
+        Invitation(
+            organization=one.organization,
+            email=one.email.lower(),
+            given_name=one.given_name,
+            family_name=one.family_name,
+            relation=relation,
+            invited_by=by,
+            membership_until=earliest(membership_until, ends.get(one.organization.pk)),
+            **({} if expires_at is None else {"expires_at": expires_at}),
+        )
+        for one in invitees
+    ]
+    for invitation in made:
+        invitation.end_with_the_place()
+    tokens = [invitation.renew_token() for invitation in made]
+    Invitation.objects.bulk_create(made, batch_size=500)
+    mail_when_stored(zip(made, tokens, strict=True))
+    return made
+
+
+def _end_earlier_ones(invitees: Sequence[Invitee]) -> None:
+    wanted = {(one.organization.pk, one.email.lower()) for one in invitees}
+    pending = Invitation.objects.pending().alias(address=Lower("email"))
+    found = pending.filter(
+        organization__in={place for place, _email in wanted}, address__in={email for _place, email in wanted}
+    ).values_list("pk", "organization", "email")
+    # Not every one of these addresses is invited anew into every one of these organizations.
+    earlier = [pk for pk, place, email in found if (place, email.lower()) in wanted]
+    Invitation.objects.pending().filter(pk__in=earlier).update(revoked_at=timezone.now())
+
+
+def resend(invitation: Invitation, *, by: User) -> None:
+    """Mail a new link; the old one ends: `orgs.resending.resend_each` for one.
+
     Raises InvitationNotGood if it has been accepted or withdrawn, or if the guest's time is over, TooManyInvitations,
     and MailNotSent.
     """
-    require_mails_left(invitation.organization)
-    pending = Invitation.objects.pending().select_for_update().filter(pk=invitation.pk).first()
-    if pending is None:
-        raise InvitationNotGood(_("This invitation has been accepted or withdrawn in the meantime."))
-    if pending.membership_until is not None and pending.membership_until <= timezone.now():
-        raise InvitationNotGood(
-            _("The place would have ended by now. Withdraw this invitation and send one with another end date.")
-        )
-    if not access.standing_invitations().filter(pk=pending.pk).exists():
-        pending.invited_by = by
-        pending.membership_until = _earliest(pending.membership_until, access.manages_until(by, pending.organization))
-    token = pending.renew_token()
-    pending.prolong()
-    pending.asked_at = None
-    pending.save(update_fields=["token_hash", "expires_at", "created_at", "asked_at", "invited_by", "membership_until"])
-    transaction.on_commit(lambda: _mail(pending, token))
-
-
-def _earliest(*ends: datetime | None) -> datetime | None:
-    """Return the first of the ends of places that are held or given; None is none."""
-    return min((end for end in ends if end is not None), default=None)
+    for _refused, refusal in resend_each([invitation], by=by).refusals:
+        raise refusal
 
 
 def withdraw(invitation: Invitation) -> None:
@@ -125,28 +138,6 @@ def restore(invitation: Invitation, *, withdrawn_at: datetime) -> None:
         ) from None
     if not is_good_again:
         raise InvitationNotGood(_("This can no longer be undone. Send a new invitation instead."))
-
-
-def _mail(invitation: Invitation, token: str) -> None:
-    context = {
-        "invitation": invitation,
-        "link": settings.PUBLIC_URL + reverse("invitation", args=[token]),
-    }
-    try:
-        # Whoever has no account yet is written to in the language of the inviter, who knows them.
-        with as_read_by(account_of(invitation) or invitation.invited_by):
-            send_mail(
-                subject=one_line(
-                    _("{who} invites you to {organization}").format(
-                        who=invitation.invited_by, organization=invitation.organization
-                    )
-                ),
-                message=render_to_string("orgs/mail/invitation.txt", context),
-                from_email=None,
-                recipient_list=[invitation.email],
-            )
-    except OSError as error:  # SMTPException is one.
-        raise MailNotSent(_("The mail could not be sent at the moment. Send the invitation again later.")) from error
 
 
 def find(token: str) -> Invitation:
@@ -205,14 +196,6 @@ def _who_can_send_again(invitation: Invitation) -> User | None:
     return nearest.user if nearest else None
 
 
-def account_of(invitation: Invitation) -> User | None:
-    """Return the account that the invited address has already."""
-    address = EmailAddress.objects.filter(email__iexact=invitation.email, verified=True).select_related("user").first()
-    if address is not None:
-        return address.user
-    return User.objects.filter(email__iexact=invitation.email).first()
-
-
 @transaction.atomic
 def accept_with_new_account(token: str, *, given_name: str, family_name: str, password: str) -> User:
     """Make an account for the invited address and place it. Raises InvitationNotGood."""
@@ -251,7 +234,7 @@ def _place(user: User, invitation: Invitation) -> Membership:
     until = invitation.membership_until
     if invitation.invited_by is not None:
         # By now they may manage for a shorter time than when they wrote.
-        until = _earliest(until, access.manages_until(invitation.invited_by, invitation.organization))
+        until = earliest(until, access.manages_until(invitation.invited_by, invitation.organization))
     membership, is_new = Membership.objects.get_or_create(
         user=user,
         organization=invitation.organization,

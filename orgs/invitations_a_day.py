@@ -22,22 +22,34 @@ def sent_since(moment: datetime, *, organization: Organization) -> AuditEntryQue
     )
 
 
-def require_mails_left(organization: Organization, *, count: int = 1) -> None:
-    """Keep a customer from writing to strangers without end. What was sent is counted where it is written down.
+def mails_left(organization: Organization) -> int:
+    """Return how many more invitations the customer may send within this day: what was sent is what is written down.
 
     Until the running transaction ends nobody else of the customer sends one: two at once would both see room for the
-    last. Raises TooManyInvitations if `count` more are too many for this day.
+    last.
     """
     lock_tree_of(organization)
-    left = (
-        settings.INVITATIONS_A_DAY - sent_since(timezone.now() - timedelta(days=1), organization=organization).count()
-    )
-    if left <= 0:
-        raise TooManyInvitations(
-            _("No more than {count} invitations can be sent within a day. Please go on tomorrow.").format(
-                count=settings.INVITATIONS_A_DAY
-            )
+    sent = sent_since(timezone.now() - timedelta(days=1), organization=organization).count()
+    return max(settings.INVITATIONS_A_DAY - sent, 0)
+
+
+def none_left() -> TooManyInvitations:
+    """Return the refusal of one that is too many for this day."""
+    return TooManyInvitations(
+        _("No more than {count} invitations can be sent within a day. Please go on tomorrow.").format(
+            count=settings.INVITATIONS_A_DAY
         )
+    )
+
+
+def require_mails_left(organization: Organization, *, count: int = 1) -> None:
+    """Keep a customer from writing to strangers without end. Locks as `mails_left` does.
+
+    Raises TooManyInvitations if `count` more are too many for this day.
+    """
+    left = mails_left(organization)
+    if not left:
+        raise none_left()
     if count > left:
         raise TooManyInvitations(
             ngettext(

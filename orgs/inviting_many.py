@@ -1,34 +1,20 @@
-"""Inviting many people at once: read from lines or a CSV file, and invited all together or not at all."""
+"""Inviting many people at once, all or nobody: who that is, read from lines or a CSV file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from django.db import transaction
 from django.utils.translation import gettext as _
 
-from orgs import invitations
-from orgs.invitations_a_day import require_mails_left
+from orgs.invitations import Invitee
 from orgs.lines import BadLine, PlacesByName, check_name, read_table, said_of
-from orgs.models import Invitation, Membership, Organization, User
+from orgs.models import Invitation, Membership, Organization
 
 COLUMNS = ("email", "name", "organization")
 MOST_ROWS = 100
 """What is invited at a time at most: all of it is one transaction."""
-
-
-@dataclass(frozen=True)
-class Invitee:
-    """One line: who is invited, and into which organization."""
-
-    email: str
-    given_name: str
-    family_name: str
-    organization: Organization
 
 
 @dataclass(frozen=True)
@@ -48,7 +34,8 @@ def read_invitees(text: str, *, top: Organization) -> Invitees:
     read = Invitees()
     places = PlacesByName(top)
     lines: dict[tuple[str, int], int] = {}
-    for number, cells in read_table(text, COLUMNS, read.problems):
+    too_many = _("More than {most} people at a time are too many.").format(most=MOST_ROWS)
+    for number, cells in read_table(text, COLUMNS, read.problems, most=MOST_ROWS, too_many=too_many):
         try:
             row = _row(cells, places, top)
             if before := lines.get((row.email, row.organization.pk)):
@@ -58,24 +45,28 @@ def read_invitees(text: str, *, top: Organization) -> Invitees:
             continue
         lines[row.email, row.organization.pk] = number
         read.rows.append(row)
-    if len(read.rows) > MOST_ROWS:
-        read.problems.append(_("More than {most} people at a time are too many.").format(most=MOST_ROWS))
-    else:
-        read.problems.extend(_there_already(read.rows, lines))
+    read.problems.extend(_there_already(read.rows, lines))
     return read
 
 
 def _row(cells: Mapping[str, str], places: PlacesByName, top: Organization) -> Invitee:
-    email, name, organization = (cells[column] for column in COLUMNS)
-    try:
-        validate_email(email)
-    except ValidationError:
-        raise BadLine(_("“{text}” is no e-mail address.").format(text=email[:80])) from None
+    text, name, organization = (cells[column] for column in COLUMNS)
+    email = _address(text)
     given_name, _space, family_name = name.partition(" ")
     check_name(given_name)
     check_name(family_name)
     place = places.find(organization) if organization else top
-    return Invitee(email.lower(), given_name, family_name.strip(), place)
+    return Invitee(email, given_name, family_name.strip(), place)
+
+
+def _address(text: str) -> str:
+    """Return the e-mail address as it is stored. Raises BadLine if it cannot be, also because it is too long."""
+    address = text.lower()
+    try:
+        Invitation._meta.get_field("email").clean(address, None)
+    except ValidationError:
+        raise BadLine(_("“{text}” is no e-mail address.").format(text=text[:80])) from None
+    return address
 
 
 def _there_already(rows: Sequence[Invitee], lines: Mapping[tuple[str, int], int]) -> list[str]:
@@ -92,25 +83,4 @@ def _there_already(rows: Sequence[Invitee], lines: Mapping[tuple[str, int], int]
     return [
         said_of(line, said.format(who=place.user, name=place.organization.name))
         for line, place in sorted(found, key=lambda one: one[0])
-    ]
-
-
-@transaction.atomic
-def invite_all(invitees: Sequence[Invitee], *, by: User, **offer: Any) -> list[Invitation]:
-    """Invite each, with what is the same for all in `offer`: see `invitations.invite`, also for what it raises.
-
-    Raises TooManyInvitations before anybody is invited if not all may be.
-    """
-    if invitees:
-        require_mails_left(invitees[0].organization, count=len(invitees))
-    return [
-        invitations.invite(
-            organization=one.organization,
-            email=one.email,
-            given_name=one.given_name,
-            family_name=one.family_name,
-            by=by,
-            **offer,
-        )
-        for one in invitees
     ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orgs.models import Organization
-from orgs.paths import SEPARATOR
+from orgs.paths import SEPARATOR, steps_of
 
 LONGEST_NAME = 100
 SHOWN = 20
@@ -41,14 +41,18 @@ def first_problems(problems: Sequence[str]) -> list[str]:
     return [*problems[:SHOWN], rest] if more > 0 else [*problems]
 
 
-def read_table(text: str, columns: Sequence[str], problems: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(
+    text: str, columns: Sequence[str], problems: list[str], *, most: int, too_many: str
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Return the lines that have something in them, with their numbers, each as what is in its `columns`.
 
     Commas, semicolons (as spreadsheets write in much of Europe) and tabs separate columns. A first line with the
     names of columns may put them into another order; it must name the first of `columns`. What is no line of such a
-    file, or has more columns, becomes a sentence in `problems`.
+    file, or has more columns, becomes a sentence in `problems`. After `most` lines, good or bad, nothing is read any
+    more, so that no file keeps the portal busy; that there are more is said first, as the sentence `too_many`.
     """
     order: Mapping[str, int] | None = None
+    lines = 0
     for number, cells in _cells(text, problems):
         if order is None:
             names = [cell.lower() for cell in cells]
@@ -56,6 +60,10 @@ def read_table(text: str, columns: Sequence[str], problems: list[str]) -> Iterat
                 order = {name: names.index(name) for name in columns if name in names}
                 continue
             order = {name: place for place, name in enumerate(columns)}
+        lines += 1
+        if lines > most:
+            problems.insert(0, too_many)
+            return
         if any(cell for place, cell in enumerate(cells) if place not in order.values()):
             *all_but_last, last = columns
             listed = _("{first} and {last}").format(first=", ".join(all_but_last), last=last)
@@ -78,11 +86,23 @@ def _cells(text: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
         problems.append(said_of(reader.line_num, _("this is no line of a CSV file.")))
 
 
+def _by_the_rule(path: str) -> str:
+    return SEPARATOR.join(steps_of(path)).casefold()
+
+
+def _by_every_slash(path: str) -> str:
+    return _by_the_rule(path.replace("/", SEPARATOR))
+
+
 class PlacesByName:
     """An organization and what is below it, by their names and by the paths to them; read in one query."""
 
+    # As it is written, since a sign that separates names can be part of one; by the rule for paths; and "House/Flat 3".
+    _READINGS = (str.casefold, _by_the_rule, _by_every_slash)
+    """How a text may be meant. What nothing is called in one of them is looked for in the next."""
+
     def __init__(self, top: Organization) -> None:
-        self._by_name: dict[str, list[tuple[Organization, str]]] = {}
+        self._paths_to: dict[Organization, tuple[str, str]] = {}
         path: list[Organization] = []
         tree = list(Organization.objects.filter(tree_id=top.tree_id).order_by("lft"))
         as_it_is_now = next((one for one in tree if one.pk == top.pk), top)
@@ -91,17 +111,33 @@ class PlacesByName:
                 path.pop()
             path.append(one)
             names = [step.name for step in path]
-            shortest = SEPARATOR.join(names[1:]) or one.name
-            for name in {SEPARATOR.join(names), shortest, one.name}:
-                self._by_name.setdefault(name.casefold(), []).append((one, shortest))
+            self._paths_to[one] = SEPARATOR.join(names[1:]) or one.name, SEPARATOR.join(names)
+        self._called = [(read, self._by_what_they_are_called(read)) for read in self._READINGS]
+
+    def _by_what_they_are_called(self, read: Callable[[str], str]) -> dict[str, list[Organization]]:
+        called: dict[str, list[Organization]] = {}
+        for one, paths in self._paths_to.items():
+            for name in {read(text) for text in (one.name, *paths)}:
+                called.setdefault(name, []).append(one)
+        return called
 
     def find(self, text: str) -> Organization:
         """Return what `text` names: "Kitchen", "Ground floor › Kitchen" or "Ground floor / Kitchen". Raises BadLine."""
-        wanted = SEPARATOR.join(step.strip() for step in text.replace("/", "›").split("›"))
-        found = self._by_name.get(text.casefold()) or self._by_name.get(wanted.casefold()) or []
+        found = self._all_called(text)
         if not found:
             raise BadLine(_("there is no organization called “{name}”.").format(name=text[:100]))
         if len(found) > 1:
-            said = _("there are several organizations called “{name}”. Write the path: “{path}”, for example.")
-            raise BadLine(said.format(name=text[:100], path=found[0][1]))
-        return found[0][0]
+            raise BadLine(self._how_to_name_one(text[:100], found))
+        return found[0]
+
+    def _all_called(self, text: str) -> list[Organization]:
+        return next((found for read, called in self._called if (found := called.get(read(text)))), [])
+
+    def _how_to_name_one(self, text: str, several: list[Organization]) -> str:
+        for one in several:
+            for path in self._paths_to[one]:
+                if self._all_called(path) == [one]:
+                    said = _("there are several organizations called “{name}”. Write the path: “{path}”, for example.")
+                    return said.format(name=text, path=path)
+        # Two of one parent, "Flat" and "flat".
+        return _("there are several organizations called “{name}”. Rename one of them first.").format(name=text)

@@ -5,6 +5,7 @@ Three hundred flats in ten houses: each house has a "Flat 3", so a row says "Elm
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -15,6 +16,17 @@ from orgs import access
 from orgs.models import Organization, User
 
 SEPARATOR = " › "
+# A slash with no space around it is part of a name: "Flat 3/4". Spaces are looked at from the first of them on alone:
+# tried from each anew, a line of a hundred thousand would take most of a minute.
+_STEP = re.compile(r"(?:(?<!\s)\s+)?[›>]\s*|(?<!\s)\s+/\s+|\t+")
+
+
+def steps_of(text: str) -> tuple[str, ...]:
+    """Return the names that somebody typed as one path, from the top down: "Elm Street 12 › Flat 3".
+
+    The signs ›, > and a slash between spaces separate names, and so do tabs: two columns of a spreadsheet are a path.
+    """
+    return tuple(step.strip() for step in _STEP.split(text.strip()))
 
 
 class Paths:

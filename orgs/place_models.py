@@ -25,6 +25,11 @@ def _in_two_weeks() -> datetime:
     return timezone.now() + timedelta(days=14)
 
 
+def earliest(*ends: datetime | None) -> datetime | None:
+    """Return the first of the ends of places that are held or given; None is none."""
+    return min((end for end in ends if end is not None), default=None)
+
+
 class MembershipQuerySet(models.QuerySet["Membership"]):
     """Memberships, narrowed."""
 

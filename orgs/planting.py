@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
 from orgs.lines import BadLine, check_name, said_of
+from orgs.paths import steps_of
 
 MOST_LINES = 500
 DEEPEST = 8
-# A slash with no space around it is part of a name: "Flat 3/4".
-_STEP = re.compile(r"\s*[›>]\s*|\s+/\s+|\t+")
 
 
 @dataclass(frozen=True)
@@ -24,15 +22,12 @@ class Paths:
 
 
 def read_paths(text: str) -> Paths:
-    """Read one organization a line: its name, or the names from the top down: "Elm Street 12 › Flat 3".
-
-    The signs ›, > and a slash between spaces separate names, and so do tabs: two columns of a spreadsheet are a path.
-    """
+    """Read one organization a line: its name, or the names from the top down, as `orgs.paths.steps_of` reads them."""
     read = Paths()
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
-        path = tuple(_STEP.split(line.strip()))
+        path = steps_of(line)
         try:
             _check(path)
         except BadLine as problem:

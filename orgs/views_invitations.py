@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.contrib import messages
@@ -18,15 +19,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from orgs import access, invitations, inviting_many
+from orgs import access, invitations
 from orgs.errors import InvitationNotGood, MailNotSent, TooManyInvitations
 from orgs.forms import AcceptForm
 from orgs.forms_inviting import InvitationForm, SeveralInvitationsForm
 from orgs.forms_places import ChooseInvitationsForm, ChoosePlaceForm
-from orgs.http import PersonRequest, breadcrumbs, button_on, note, posted
+from orgs.http import PersonRequest, breadcrumbs, button_on, note, note_each, posted
 from orgs.logging_in import BACKEND
 from orgs.models import Invitation
-from orgs.resending import resend_many
+from orgs.resending import resend_many, said_not_sent
 from orgs.undo import offer_undo, undone
 from orgs.views_people import under_people
 
@@ -78,9 +79,9 @@ def invite_several(request: PersonRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             with transaction.atomic():
-                sent = inviting_many.invite_all(form.rows, by=request.user, **form.offer)
-                for one in sent:
-                    note(request, "invitation.sent", about=one, organization=one.organization, relation=one.relation)
+                sent = invitations.invite_each(form.rows, by=request.user, **form.offer)
+                placed = [(one, one.organization) for one in sent]
+                note_each(request, "invitation.sent", placed, relation=form.offer["relation"])
         except TooManyInvitations as error:
             form.add_error(None, str(error))
         except IntegrityError:
@@ -88,15 +89,26 @@ def invite_several(request: PersonRequest, pk: int) -> HttpResponse:
                 None, _("Somebody is inviting some of these in this very moment. Nobody was invited here: try again.")
             )
         except MailNotSent as error:
-            messages.error(request, str(error))
+            _say_how_many_were_sent(request, len(sent) - len(error.invitations))
+            _say_what_was_not_sent(request, {str(error): error.invitations})
         else:
-            said = ngettext("{count} invitation is on its way.", "{count} invitations are on their way.", len(sent))
-            messages.success(request, said.format(count=len(sent)))
+            _say_how_many_were_sent(request, len(sent))
         if form.is_valid():
             return redirect("invited")
     path = breadcrumbs(request.user, organization, _("Invite several people"))
     context = {"form": form, "organization": organization, "breadcrumbs": path}
     return render(request, "orgs/invite_several.html", context)
+
+
+def _say_how_many_were_sent(request: PersonRequest, count: int) -> None:
+    if count:
+        said = ngettext("{count} invitation is on its way.", "{count} invitations are on their way.", count)
+        messages.success(request, said.format(count=count))
+
+
+def _say_what_was_not_sent(request: PersonRequest, refused: Mapping[str, Sequence[Invitation]]) -> None:
+    for sentence in said_not_sent(refused):
+        messages.error(request, sentence)
 
 
 @require_safe
@@ -140,12 +152,11 @@ def resend_several(request: PersonRequest) -> HttpResponse:
         done = resend_many(
             form.cleaned_data["invitations"],
             by=request.user,
-            note=lambda one: note(request, "invitation.sent_again", about=one, organization=one.organization),
+            note=lambda sent: note_each(request, "invitation.sent_again", [(one, one.organization) for one in sent]),
         )
         if said := done.said():
             messages.success(request, said)
-        for reason in done.said_not():
-            messages.error(request, reason)
+        _say_what_was_not_sent(request, done.refused)
     for errors in form.errors.values():
         messages.error(request, " ".join(map(str, errors)))
     back = request.POST.get("next", "")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
-from devices.expected import MOST_ROWS, Expected, enter, read_lines
+from devices import forms_admission
+from devices.expected import MOST_ROWS, Expected, Lines, enter, read_lines
 from devices.models import ExpectedDevice, PendingDevice, RegistrationPolicy
+from orgs import tree
 from orgs.audit import AuditEntry
+from orgs.models import Organization
 from tests.conftest import Cast
 from tests.factories import DeviceFactory, OrganizationFactory, RegistrationKeyFactory
 from tests.parallel import all_at_once
@@ -55,6 +59,9 @@ def test_what_people_enter_is_understood(simpsons: Cast, text: str, understood: 
         ),
         (f"1,{'x' * 101}", "Line 1: the name is longer than 100 letters."),
         ("1,Kitchen,Household,more", "Line 1: there are more columns than serial, name and organization."),
+        ("1\0", "Line 1: “1\0” is no serial number"),
+        ("x" * 65, f"Line 1: “{'x' * 65}” is no serial number"),
+        ("1,,House\0hold", "Line 1: there is no organization called “House\0hold”."),
         ("1,Kit\0chen", "Line 1: there are characters in the name that cannot be printed."),
         ('1,"Kit\x1bchen"', "Line 1: there are characters in the name that cannot be printed."),
         ("1\n" + "x" * 140_000, "Line 2: this is no line of a CSV file."),
@@ -77,6 +84,13 @@ def test_of_several_organizations_with_one_name_the_path_names_one(simpsons: Cas
 def test_too_many_at_a_time_are_refused(simpsons: Cast) -> None:
     text = "\n".join(str(n) for n in range(MOST_ROWS + 1))
     assert "too many" in read_lines(text, customer=simpsons.home).problems[0]
+
+
+@pytest.mark.parametrize("line", ["x", "no serial", "x,,,more"])
+def test_no_more_are_read_than_can_be_entered_however_bad_they_are(simpsons: Cast, line: str) -> None:
+    read = read_lines(f"{line}\n" * (3 * MOST_ROWS), customer=simpsons.home)
+    assert read.problems[0] == f"More than {MOST_ROWS} lines at a time are too many."
+    assert len(read.problems) + len(read.rows) == MOST_ROWS + 1
 
 
 def test_thousands_are_stored_in_few_queries(simpsons: Cast, django_assert_max_num_queries) -> None:
@@ -209,6 +223,38 @@ def test_a_file_that_would_replace_something_comes_back_as_text_and_is_sent_agai
     again = {name: answer.context["form"][name].value() for name in ("lines", "replaces")}
     assert as_homer.post(page(simpsons), again).status_code == 302
     assert ExpectedDevice.objects.get().name == "Sauna"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_list_is_read_while_others_can_write(
+    simpsons: Cast, as_homer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_a_lock: list[bool] = []
+
+    def read(text: str, *, customer: Organization) -> Lines:
+        held_a_lock.append(connection.in_atomic_block)
+        return read_lines(text, customer=customer)
+
+    monkeypatch.setattr(forms_admission, "read_lines", read)
+    as_homer.post(page(simpsons), {"lines": "1, Kitchen"})
+    assert held_a_lock == [False]
+    assert ExpectedDevice.objects.get().name == "Kitchen"
+
+
+def test_a_place_that_is_deleted_while_the_list_is_read_is_told_and_nothing_is_entered(
+    simpsons: Cast, as_homer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = tree.create_below(simpsons.home, "Garden")
+    lock = tree.lock_tree_of
+    monkeypatch.setattr(
+        tree, "lock_tree_of", lambda place: (lock(place), Organization.objects.filter(pk=garden.pk).delete())
+    )
+    file = SimpleUploadedFile("list.csv", b"1\n2,Gnome,Garden\n")
+    html = as_homer.post(page(simpsons), {"file": file}).content.decode()
+    assert "Somebody else has just changed Garden. Look again." in html
+    assert "2,Gnome,Garden\n</textarea>" in html
+    assert not ExpectedDevice.objects.exists()
+    assert "Line 2: there is no organization called" in as_homer.post(page(simpsons), {"lines": "1\n2,,Garden"}).text
 
 
 @pytest.mark.django_db(transaction=True)

@@ -130,7 +130,7 @@ def test_a_mail_server_that_is_away_is_said_and_the_invitation_can_be_sent_later
     simpsons: Cast, as_homer: Client
 ) -> None:
     form = {"email": "bart@example.net", "relation": "member"}
-    with patch("orgs.invitations.send_mail", side_effect=SMTPServerDisconnected):
+    with patch("orgs.invitation_mail.send_mail", side_effect=SMTPServerDisconnected):
         answer = as_homer.post(f"/organizations/{simpsons.household.pk}/invite/", form, follow=True)
     html = answer.content.decode()
     assert "The mail could not be sent at the moment" in html

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.html import escape
 from pytest_django import Settings
 
 from orgs import invitations, tree
 from orgs.audit import AuditEntry
+from orgs.invitations import Invitee
 from orgs.inviting_many import read_invitees
 from orgs.models import Invitation, Membership, Organization
 from tests.conftest import MANAGER, Cast
+from tests.factories import MembershipFactory
 
 WANTED = {"relation": "member", "good_for": "14"}
 
@@ -77,11 +81,14 @@ def test_a_file_does_as_well_and_its_first_line_may_name_the_columns(simpsons: C
     [
         ("ned", "Line 2: “ned” is no e-mail address."),
         (", Ned Flanders", "Line 2: “” is no e-mail address."),
+        ("n" * 243 + "@example.net", f"Line 2: “{'n' * 80}” is no e-mail address."),
+        ("n" * 242 + "@İxample.net", f"Line 2: “{'n' * 80}” is no e-mail address."),
         ("ned@example.net,Ned,Garage", "Line 2: there is no organization called “Garage”."),
         ("ned@example.net,Ned,Carl's", "Line 2: there is no organization called “Carl's”."),
         ("OK@example.net", "Line 2: ok@example.net is in line 1 already."),
         ("marge@example.net,,Household", "Line 2: Marge … is in Household already."),
         ("ned@example.net," + "x" * 101, "Line 2: the name is longer than 100 letters."),
+        ("ned@example.net,Ned " + "x" * 101, "Line 2: the name is longer than 100 letters."),
         ("ned@example.net,N\x07ed", "Line 2: there are characters in the name that cannot be printed."),
         ("ned@example.net,Ned,Household,7", "Line 2: there are more columns than email, name and organization."),
     ],
@@ -92,6 +99,30 @@ def test_a_bad_line_is_named_and_nobody_is_invited(simpsons: Cast, as_homer: Cli
     assert "ok@example.net" in html
     assert not Invitation.objects.exists()
     assert mail.outbox == []
+
+
+def test_the_longest_address_that_can_be_stored_is_invited(simpsons: Cast, as_homer: Client) -> None:
+    longest = "n" * 242 + "@example.net"
+    assert "1 invitation is on its way." in send(as_homer, simpsons.home, longest)
+    assert Invitation.objects.get().email == longest
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("n\0ed@example.net", "“n\0ed@example.net” is no e-mail address."),
+        ("ned@example.net,N\0ed", "there are characters in the name that cannot be printed."),
+        ("ned@example.net,Ned,House\0hold", "there is no organization called “House\0hold”."),
+    ],
+)
+def test_a_file_with_a_character_that_no_database_stores_is_refused(
+    simpsons: Cast, as_homer: Client, line: str, problem: str
+) -> None:
+    """What is typed is looked at by the form field; what is in a file is not."""
+    file = SimpleUploadedFile("tenants.csv", line.encode())
+    answer = as_homer.post(page_of(simpsons.home), {"file": file, **WANTED})
+    assert f"Line 1: {problem}" in answer.context["form"].errors["lines"]
+    assert not Invitation.objects.exists()
 
 
 def test_whoever_manages_a_part_names_only_what_is_in_it(simpsons: Cast) -> None:
@@ -131,17 +162,32 @@ def test_a_hundred_and_one_are_too_many_at_a_time(simpsons: Cast, as_homer: Clie
     assert not Invitation.objects.exists()
 
 
+def test_no_more_than_a_hundred_lines_are_read_however_bad_they_are(simpsons: Cast) -> None:
+    read = read_invitees("email\n" + "x\n" * 250_000, top=simpsons.home)
+    assert read.problems[0] == "More than 100 people at a time are too many."
+    assert read.problems[-1] == "Line 101: “x” is no e-mail address."
+    assert len(read.problems) == 101
+
+
+def test_a_hundred_lines_and_one_that_names_the_columns_are_not_too_many(simpsons: Cast) -> None:
+    read = read_invitees("email\n\n" + "\n".join(f"tenant{n}@example.net" for n in range(100)), top=simpsons.home)
+    assert read.problems == []
+    assert len(read.rows) == 100
+
+
 def test_when_somebody_else_invites_one_in_the_same_moment_nobody_is_invited_here(
     simpsons: Cast, as_homer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invite = invitations.invite
+    """The other one's is stored after we have looked for earlier ones, and before ours is."""
+    seconds_too_late = invitations._end_earlier_ones
 
-    def second_too_late(**about: object) -> Invitation:
-        if about["email"] == "maude@example.net":
-            raise IntegrityError
-        return invite(**about)  # type: ignore[arg-type]
+    def end(invitees: Sequence[Invitee]) -> None:
+        seconds_too_late(invitees)
+        theirs = Invitation(organization=simpsons.home, email="maude@example.net", invited_by=simpsons.homer)
+        theirs.renew_token()
+        theirs.save()
 
-    monkeypatch.setattr(invitations, "invite", second_too_late)
+    monkeypatch.setattr(invitations, "_end_earlier_ones", end)
     html = send(as_homer, simpsons.home, "ned@example.net\nmaude@example.net")
     assert "Nobody was invited here: try again." in html
     assert not Invitation.objects.exists()
@@ -153,3 +199,56 @@ def test_an_account_that_exists_is_treated_like_one_that_does_not(simpsons: Cast
     assert "2 invitations are on their way." in html
     assert Invitation.objects.count() == 2
     assert not Membership.objects.filter(user=simpsons.carl, organization=simpsons.home).exists()
+
+
+def test_seventy_people_cost_as_many_queries_as_two(simpsons: Cast, as_homer: Client) -> None:
+    """Until they are stored: each is mailed to after that. (Of a few more SQLite takes several statements.)"""
+
+    def queries_for(count: int, name: str) -> int:
+        lines = "\n".join(f"{name}{n}@example.net,,{('Household', 'Power plant')[n % 2]}" for n in range(count))
+        with CaptureQueriesContext(connection) as queries:
+            assert as_homer.post(page_of(simpsons.home), {"lines": lines, **WANTED}).status_code == 302
+        return len(queries)
+
+    few, many = queries_for(2, "few"), queries_for(70, "many")
+    assert Invitation.objects.count() == AuditEntry.objects.filter(action="invitation.sent").count() == 72
+    assert few == many
+
+
+def test_a_second_list_replaces_the_invitations_of_the_first_and_no_others(simpsons: Cast, as_homer: Client) -> None:
+    send(as_homer, simpsons.home, "ned@example.net\nmaude@example.net,,Household\nrod@example.net")
+    before = dict(Invitation.objects.values_list("email", "pk"))
+    send(as_homer, simpsons.home, "NED@example.net,,Household\nMaude@example.net,,Household\ntodd@example.net")
+    pending = Invitation.objects.pending().values_list("email", "organization__name").order_by("pk")
+    assert list(pending) == [
+        ("ned@example.net", "The Simpsons"),
+        ("rod@example.net", "The Simpsons"),
+        ("ned@example.net", "Household"),
+        ("maude@example.net", "Household"),
+        ("todd@example.net", "The Simpsons"),
+    ]
+    assert Invitation.objects.get(pk=before["maude@example.net"]).revoked_at is not None
+
+
+def test_a_guest_gives_each_place_until_they_manage_it_no_longer(simpsons: Cast) -> None:
+    """In one organization for good, in another until a day, and in what is below it for longer."""
+    attic = tree.create_below(simpsons.household, "Attic")
+    now = timezone.now()
+    soon, later = now + timedelta(days=20), now + timedelta(days=40)
+    guest = MembershipFactory(organization=simpsons.household, relation=MANAGER, valid_until=soon).user
+    MembershipFactory(user=guest, organization=attic, relation=MANAGER, valid_until=later)
+    MembershipFactory(user=guest, organization=simpsons.power_plant, relation=MANAGER)
+    MembershipFactory(user=guest, organization=simpsons.home)
+    places = (simpsons.household, attic, simpsons.power_plant)
+    made = invitations.invite_each([Invitee("ned@example.net", "", "", place) for place in places], by=guest)
+    assert [one.membership_until for one in made] == [soon, later, None]
+
+
+def test_a_guest_gives_no_place_for_good_while_the_tree_moves(simpsons: Cast) -> None:
+    """What was read of an organization before somebody put others in front of it says nothing about who manages it."""
+    soon = timezone.now() + timedelta(days=20)
+    plant = Organization.objects.get(pk=simpsons.power_plant.pk)
+    guest = MembershipFactory(organization=plant, relation=MANAGER, valid_until=soon).user
+    tree.create_paths_below(simpsons.household, [(f"Room {n}",) for n in range(5)])
+    (made,) = invitations.invite_each([Invitee("ned@example.net", "", "", plant)], by=guest)
+    assert made.membership_until == soon

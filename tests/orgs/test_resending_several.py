@@ -6,11 +6,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orgs import invitations
@@ -106,20 +107,49 @@ def test_one_that_was_on_hold_is_good_again_in_the_name_of_whoever_sends_it(
     assert held.invited_by == simpsons.homer
 
 
-def test_a_mail_that_cannot_be_sent_does_not_keep_the_others(
-    three: list[Invitation], as_homer: Client, django_capture_on_commit_callbacks: Commits
+def test_of_what_was_on_hold_a_guest_gives_no_more_than_they_have(
+    simpsons: Cast, three: list[Invitation], django_capture_on_commit_callbacks: Commits
 ) -> None:
-    real = invitations.resend
+    soon = timezone.now() + timedelta(days=20)
+    gone = MembershipFactory(organization=simpsons.household, relation=MANAGER).user
+    held = invitations.invite(organization=simpsons.household, email="otto@example.org", by=gone)
+    gone.memberships.all().delete()
+    guest = Client()
+    guest.force_login(MembershipFactory(organization=simpsons.household, relation=MANAGER, valid_until=soon).user)
+    send(guest, [three[1], held], django_capture_on_commit_callbacks)
+    until = dict(Invitation.objects.values_list("email", "membership_until"))
+    assert (until["otto@example.org"], until["bart@example.org"]) == (soon, None)
 
-    def fails_for_bart(invitation: Invitation, **options: Any) -> None:
-        if invitation.email == "bart@example.org":
-            raise invitations.MailNotSent("No mail today.")
-        real(invitation, **options)
 
-    with patch("orgs.resending.invitations.resend", fails_for_bart):
-        said = send(as_homer, three, django_capture_on_commit_callbacks)
-    assert said[1:] == ["1 invitation was not sent (bart@example.org). No mail today."]
-    assert len(mail.outbox) == 2
+def test_each_customer_has_a_limit_of_its_own(
+    simpsons: Cast,
+    three: list[Invitation],
+    as_homer: Client,
+    settings: Any,
+    django_capture_on_commit_callbacks: Commits,
+) -> None:
+    settings.INVITATIONS_A_DAY = 2
+    MembershipFactory(user=simpsons.homer, organization=simpsons.carls, relation=MANAGER)
+    carls = invitations.invite(organization=simpsons.carls, email="dan@example.org", by=simpsons.carl)
+    said = send(as_homer, [*three, carls], django_capture_on_commit_callbacks)
+    assert said[0] == "3 invitations are on their way with new links. The old ones have ended."
+    assert said[1].startswith("1 invitation was not sent (maggie@example.org). No more than 2 invitations")
+    assert "dan@example.org" in {one.to[0] for one in mail.outbox}
+
+
+def test_fifty_cost_as_many_queries_as_two(simpsons: Cast, as_homer: Client) -> None:
+    """Until they are stored: each is mailed to after that."""
+    lines = [invitations.Invitee(f"{n}@example.org", "", "", simpsons.household) for n in range(52)]
+    pks = [one.pk for one in invitations.invite_each(lines, by=simpsons.homer)]
+
+    def queries_for(chosen: list[int]) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert as_homer.post(ADDRESS, {"invitations": chosen}).status_code == 302
+        return len(queries)
+
+    few, many = queries_for(pks[:2]), queries_for(pks[2:])
+    assert AuditEntry.objects.filter(action="invitation.sent_again").count() == 52
+    assert few == many
 
 
 @pytest.mark.parametrize("who", ["marge", "carl"])

@@ -13,7 +13,7 @@ from django.core import mail
 from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone, translation
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from orgs import invitations
 from orgs.models import User
@@ -88,15 +88,13 @@ def test_a_device_is_answered_in_english_after_a_german_page(as_marge: Client) -
     assert timezone.get_current_timezone_name() == "UTC"
 
 
-def test_mail_is_written_in_the_language_of_its_reader(simpsons: Cast) -> None:
+def test_mail_is_written_in_the_language_of_its_reader(
+    simpsons: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     simpsons.marge.read_in("de")
     for email in ("marge@example.net", "carl@example.net"):
-        invitations._mail(
-            invitations.Invitation(
-                organization=simpsons.power_plant, email=email, invited_by=simpsons.homer, given_name="You"
-            ),
-            "secret",
-        )
+        with django_capture_on_commit_callbacks(execute=True):
+            invitations.invite(organization=simpsons.power_plant, email=email, by=simpsons.homer)
     assert [message.subject for message in mail.outbox] == [
         f"{simpsons.homer} lädt Sie zu Power plant ein",
         f"{simpsons.homer} invites you to Power plant",
