@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
@@ -78,6 +79,12 @@ def require_unchanged(membership: Membership) -> None:
         raise ChangedMeanwhile(
             _("Somebody else has just changed the place of {who}. Look at it again.").format(who=membership.user)
         )
+
+
+def addresses_of(user: User) -> set[str]:
+    """Return, in small letters, the addresses under which the person is known: an invitation there reaches them."""
+    confirmed = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    return {address.lower() for address in (user.email, *confirmed)}
 
 
 def customers_left_alone_by(user: User) -> list[Organization]:
