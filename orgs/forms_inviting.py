@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from orgs.forms_places import MAY_DO, until_field, within
 from orgs.inviting_many import Invitee, read_invitees
 from orgs.lines import first_problems
 from orgs.models import Invitation, Membership, Organization, User
+from orgs.person_names import PersonNameField, refuse_web_address
 
 UNTIL_A_DAY = "day"
 LONGEST = timedelta(days=90)
@@ -104,6 +105,7 @@ class InvitationForm(OfferForm, forms.ModelForm):  # type: ignore[type-arg]
         fields = ("email", "given_name", "family_name", "relation", "membership_until")
         error_messages = {"email": {"required": gettext_lazy("Enter the e-mail address of whom you invite.")}}
         help_texts = {"email": gettext_lazy("The invitation goes there. Nobody else can use it.")}
+        field_classes = {"given_name": PersonNameField, "family_name": PersonNameField}
         widgets = {"email": forms.EmailInput(attrs={"autocomplete": "off"})}
 
     def __init__(self, *args: Any, organization: Organization, by: User, **kwargs: Any) -> None:
@@ -153,7 +155,7 @@ class SeveralInvitationsForm(OfferForm, LinesForm):
         if "lines" in self.errors or "file" in self.errors:
             return cleaned
         found = read_invitees(self.take_in_file(), top=self._organization)
-        problems = first_problems([*found.problems, *self._own_among(found.rows)])
+        problems = first_problems([*found.problems, *self._problems_with_people(found.rows)])
         if not found.rows and not problems:
             problems = [_("Enter at least one e-mail address, or choose a file.")]
         for problem in problems:
@@ -161,6 +163,12 @@ class SeveralInvitationsForm(OfferForm, LinesForm):
         self.rows = found.rows
         return cleaned
 
-    def _own_among(self, rows: Iterable[Invitee]) -> list[str]:
-        said = _("{email} is your own address: leave it out. For a place of yours, ask another manager.")
-        return [said.format(email=row.email) for row in rows if row.email in self.own_addresses]
+    def _problems_with_people(self, rows: Iterable[Invitee]) -> Iterator[str]:
+        own = _("{email} is your own address: leave it out. For a place of yours, ask another manager.")
+        for row in rows:
+            if row.email in self.own_addresses:
+                yield own.format(email=row.email)
+            try:
+                refuse_web_address(f"{row.given_name} {row.family_name}")
+            except forms.ValidationError as problem:
+                yield f"{row.email}: {problem.message}"
