@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -258,6 +258,17 @@ def test_a_place_that_has_changed_since_the_question_was_asked_is_not_ended(simp
     answer = as_homer.post(at(place, "remove"), {"seen": seen})
     assert "Somebody else has changed this place in the meantime" in text(answer)
     assert place_of(simpsons.marge).organization == simpsons.power_plant
+
+
+def test_an_end_that_somebody_else_has_set_is_a_day_in_the_viewers_zone(simpsons: Cast, as_homer: Client) -> None:
+    User.objects.filter(pk=simpsons.homer.pk).update(time_zone="Europe/Vienna", language="de")
+    place = place_of(simpsons.marge)
+    seen = as_homer.get(at(place, "edit")).context["form"]["seen"].value()
+    end = datetime(2041, 1, 5, 23, 30, tzinfo=UTC)
+    Membership.objects.filter(pk=place.pk).update(valid_until=end)
+    said = as_homer.post(at(place, "edit"), {"relation": "member", "seen": seen}).context["form"].non_field_errors()[0]
+    assert "Gast bis einschließlich: 6. Januar 2041." in said
+    assert "Was darf" not in said
 
 
 # ---- undo ----
