@@ -186,6 +186,7 @@ ACCOUNT_FORMS = {
     "login": "portal.entrance_forms.LoginForm",
     "reset_password": "portal.entrance_forms.ResetPasswordForm",
     "reset_password_from_key": "portal.entrance_forms.ResetPasswordKeyForm",
+    "add_email": "portal.entrance_forms.NewAddressForm",
     "change_password": "portal.entrance_forms.ChangePasswordForm",
     "set_password": "portal.entrance_forms.SetPasswordForm",
 }
