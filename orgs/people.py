@@ -105,8 +105,19 @@ def _lasting_managers() -> MembershipQuerySet:
     )
 
 
+def why_needed(membership: Membership) -> str | None:
+    """Return why this place cannot end for now, in a sentence, or None if it can."""
+    customer = membership.organization
+    if membership.relation != Membership.Relation.MANAGER or not customer.is_customer:
+        return None
+    lasting = _lasting_managers().filter(organization=customer).values_list("pk", flat=True)[:2]
+    return _no_manager_left(customer) if list(lasting) == [membership.pk] else None
+
+
 def _require_a_manager(touched: Organization) -> None:
     if touched.is_customer and not _lasting_managers().filter(organization=touched).exists():
-        raise LastManager(
-            _("{name} would have no manager left. Make somebody else a manager first.").format(name=touched.name)
-        )
+        raise LastManager(_no_manager_left(touched))
+
+
+def _no_manager_left(customer: Organization) -> str:
+    return _("{name} would have no manager left. Make somebody else a manager first.").format(name=customer.name)
