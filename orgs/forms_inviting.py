@@ -54,9 +54,17 @@ class OfferForm(forms.Form):
         ],
         initial="14",
     )
-    expires_at = EndOfDayField(label=gettext_lazy("The link is good until the end of"), required=False)
+    expires_at = EndOfDayField(
+        label=gettext_lazy("The link is good until the end of"),
+        required=False,
+        help_text=gettext_lazy("Needed for “Until a day of my choice”; 90 days from now at most."),
+    )
     _own_end: datetime | None = None
     _giver: User
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["expires_at"].one_of_several = True  # type: ignore[attr-defined]  # Ways to say how long.
 
     def know_giver(self, by: User, organization: Organization) -> None:
         """Offer no more than `by` has: whoever manages until a day gives places until that day at the longest."""

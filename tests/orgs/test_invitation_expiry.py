@@ -192,6 +192,16 @@ def test_whoever_comes_too_late_asks_with_one_click_and_homer_sends_a_new_one(
     assert visitor.post(link(), NEW).status_code == 302
 
 
+@pytest.mark.parametrize("page", ["invite", "invite-several"])
+def test_the_day_of_ones_choice_is_not_called_optional_but_what_it_is_needed_for(
+    simpsons: Cast, as_homer: Client, page: str
+) -> None:
+    html = as_homer.get(f"/organizations/{simpsons.household.pk}/{page}/").content.decode()
+    field = html.split('id="id_expires_at_field"')[1].split("<input")[0]
+    assert "optional" not in field
+    assert "Needed for “Until a day of my choice”" in field
+
+
 @pytest.mark.parametrize("what", ["expired", "withdrawn", "used", "invented"])
 def test_the_answer_is_one_for_all_links_and_true_of_each(what: str, late: str) -> None:
     invited = Invitation.objects.all()
