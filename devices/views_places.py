@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from devices.places import Loss, change_place, loss_without, move_place, remove_place, restore_place
-from orgs import access
+from orgs import access, people
 from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager, OrganizationError
 from orgs.forms_places import EndPlaceForm, MovePlaceForm, PlaceForm
 from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, button_on, note, posted
@@ -94,18 +94,21 @@ def remove(request: PersonRequest, pk: int) -> HttpResponse:
     """End somebody's place, after saying what they lose by it."""
     membership = _managed(request, pk)
     form = EndPlaceForm(posted(request), membership=membership)
+    if refusal := people.why_needed(membership):
+        return _page(request, "devices/place_needed.html", membership, form, _("Remove"), refusal=refusal)
     loss = loss_without(membership)
+    is_me = membership.user_id == request.user.pk
     if form.is_valid():
         place = Paths.of(request).to(membership.organization)  # before: it may be their own way to it that ends
         if _end(request, membership, form, "membership.ended"):
-            said = _said(membership, place, loss)
+            said = _left(place) if is_me else _said(membership, place, loss)
             if access.may_manage(request.user, membership.organization):
                 offer_undo(request, said, address=reverse("membership_restore"), **_as_plain(membership))
             else:  # It was their own place, by which they could have undone it.
                 messages.success(request, said)
             _say_on_hold(request, membership, loss.invitations)
             return _back(request, membership.organization)
-    consequences = _consequences(membership, loss)
+    consequences = _own_consequences(membership, loss) if is_me else _consequences(membership, loss)
     return _page(request, "devices/place_remove.html", membership, form, _("Remove"), consequences=consequences)
 
 
@@ -115,17 +118,16 @@ def leave(request: PersonRequest, pk: int) -> HttpResponse:
     own = access.own_memberships(request.user).select_related("user", "organization")
     membership = get_object_or_404(own, pk=pk)
     form = EndPlaceForm(posted(request), membership=membership)
+    context: dict[str, Any] = {"membership": membership, "form": form, "is_me": True}
+    context["breadcrumbs"] = breadcrumbs(request.user, membership.organization, _("Leave"))
+    if refusal := people.why_needed(membership):
+        return render(request, "devices/place_needed.html", context | {"refusal": refusal})
     if form.is_valid():
         place = Paths.of(request).to(membership.organization)  # before: they may not know the way to it any more
         if _end(request, membership, form, "membership.left"):
-            messages.success(request, _("You have left {place}.").format(place=place))
+            messages.success(request, _left(place))
             return redirect("dashboard")
-    context = {
-        "membership": membership,
-        "form": form,
-        "consequences": _own_consequences(membership, loss_without(membership)),
-        "breadcrumbs": breadcrumbs(request.user, membership.organization, _("Leave")),
-    }
+    context["consequences"] = _own_consequences(membership, loss_without(membership))
     return render(request, "devices/place_leave.html", context)
 
 
@@ -198,6 +200,10 @@ def _page(
         **more,
     }
     return render(request, template, context)
+
+
+def _left(place: str) -> str:
+    return _("You have left {place}.").format(place=place)
 
 
 def _said(membership: Membership, place: str, loss: Loss) -> str:

@@ -114,7 +114,8 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
     refusals = (OrganizationError, ProtectedError, IntegrityError)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
-        people = count(Membership.objects.current().filter(at_or_below_outer("organization")))
+        places = Membership.objects.current().filter(at_or_below_outer("organization"))
+        people = count(places, of_different="user")
         return super().get_queryset(request).annotate(people=people, **customer_columns())
 
     def organization_of(self, obj: Organization) -> Organization:

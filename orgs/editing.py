@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.utils.choices import flatten_choices
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
@@ -17,20 +18,21 @@ from django.utils.translation import gettext as _
 class EditForm(forms.Form):
     """A form over values that exist already, given as `current`.
 
-    It carries a digest of what its reader has seen. If that is no longer what is stored, the form comes back once with
-    a sentence that says so; sending it again then means it.
+    It carries a digest of each value that its reader has seen. If those are no longer what is stored, the form comes
+    back once with a sentence that says so; sending it again then means it.
     """
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, current: Mapping[str, Any], **options: Any) -> None:
-        self.now = digest(current)
+        self.now = "-".join(digest(value) for value in current.values())
         super().__init__(data, initial={**current, "seen": self.now}, **options)
         self.current = current
+        self._seen = str(self.data.get(self.add_prefix("seen"), self.now))
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if self.data.get(self.add_prefix("seen"), self.now) != self.now:
+        if self._seen != self.now:
             self.data = {**self.data.dict(), self.add_prefix("seen"): self.now}  # type: ignore[attr-defined]
             raise ValidationError(self.changed_meanwhile)
         return cleaned
@@ -42,11 +44,19 @@ class EditForm(forms.Form):
             "Somebody else has changed this in the meantime: {values}. Save again to replace it by what you typed."
         ).format(
             values=", ".join(
-                f"{self.fields[name].label}: {self._in_words(name, value)}"
-                for name, value in self.current.items()
-                if name in self.fields
+                f"{self.fields[name].label}: {self._in_words(name, value)}" for name, value in self._changed.items()
             )
         )
+
+    @property
+    def _changed(self) -> dict[str, Any]:
+        """What is other than its reader has seen, as it is now; all of it, if they sent what no form has carried."""
+        fields = {name: value for name, value in self.current.items() if name in self.fields}
+        seen = self._seen.split("-")
+        if len(seen) != len(self.current):
+            return fields
+        as_seen = dict(zip(self.current, seen, strict=True))
+        return {name: value for name, value in fields.items() if digest(value) != as_seen[name]}
 
     def _in_words(self, name: str, value: Any) -> str:
         """Return a value as this form's reader knows it: a choice by its label, if it is one of theirs."""
@@ -55,7 +65,10 @@ class EditForm(forms.Form):
             known: Model | None = field.queryset.filter(pk=value).first() if field.queryset is not None else None
             return str(known) if known else "–"
         if isinstance(field, forms.ChoiceField):
-            return next((str(label) for choice, label in self[name].field.widget.choices if choice == value), "–")
+            labels: dict[Any, Any] = dict(flatten_choices(field.choices))  # type: ignore[arg-type]
+            return str(labels.get(value, "–"))
+        if isinstance(field, forms.DateField):  # A moment that is a day to the reader is one in their own time zone.
+            value = field.to_python(field.prepare_value(value))
         return str(localize(value)) if value else "–"
 
     @property

@@ -15,6 +15,7 @@ from orgs.editing import EditForm
 from orgs.fields import OrganizationField
 from orgs.lines import first_problems
 from orgs.models import Organization, User
+from orgs.person_names import PersonNameField
 from orgs.planting import read_paths
 
 
@@ -118,12 +119,11 @@ class MoveOrganizationForm(EditForm):
 class AcceptForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
     """Name and own password of somebody who has no account yet."""
 
-    given_name = forms.CharField(
-        label=gettext_lazy("Given name"), max_length=100, widget=forms.TextInput(attrs={"autocomplete": "given-name"})
+    given_name = PersonNameField(
+        label=gettext_lazy("Given name"), widget=forms.TextInput(attrs={"autocomplete": "given-name"})
     )
-    family_name = forms.CharField(
+    family_name = PersonNameField(
         label=gettext_lazy("Family name"),
-        max_length=100,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orgs import access
+from orgs import access, people
 from orgs.fields import EndOfDayField
 from orgs.forms_lines import LinesForm
 from orgs.forms_places import MAY_DO, until_field, within
@@ -19,6 +20,7 @@ from orgs.invitations import Invitee
 from orgs.inviting_many import read_invitees
 from orgs.lines import first_problems
 from orgs.models import Invitation, Membership, Organization, User
+from orgs.person_names import PersonNameField, refuse_web_address
 
 UNTIL_A_DAY = "day"
 LONGEST = timedelta(days=90)
@@ -53,16 +55,31 @@ class OfferForm(forms.Form):
         ],
         initial="14",
     )
-    expires_at = EndOfDayField(label=gettext_lazy("The link is good until the end of"), required=False)
+    expires_at = EndOfDayField(
+        label=gettext_lazy("The link is good until the end of"),
+        required=False,
+        help_text=gettext_lazy("Needed for “Until a day of my choice”; 90 days from now at most."),
+    )
     _own_end: datetime | None = None
+    _giver: User
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["expires_at"].one_of_several = True  # type: ignore[attr-defined]  # Ways to say how long.
 
     def know_giver(self, by: User, organization: Organization) -> None:
         """Offer no more than `by` has: whoever manages until a day gives places until that day at the longest."""
+        self._giver = by
         self._own_end = access.manages_until(by, organization)
         if self._own_end is not None:
             until = self.fields["membership_until"]
             until.required, until.initial = True, self._own_end
             until.help_text = gettext_lazy("You manage until that day yourself: choose it, or an earlier one.")
+
+    @cached_property
+    def own_addresses(self) -> set[str]:
+        """The addresses that whoever invites cannot invite: nobody accepts what they have sent, except operators."""
+        return set() if self._giver.is_staff else people.addresses_of(self._giver)
 
     def clean_membership_until(self) -> datetime | None:
         return within(self._own_end, self.cleaned_data["membership_until"])
@@ -97,6 +114,7 @@ class InvitationForm(OfferForm, forms.ModelForm):  # type: ignore[type-arg]
         fields = ("email", "given_name", "family_name", "relation", "membership_until")
         error_messages = {"email": {"required": gettext_lazy("Enter the e-mail address of whom you invite.")}}
         help_texts = {"email": gettext_lazy("The invitation goes there. Nobody else can use it.")}
+        field_classes = {"given_name": PersonNameField, "family_name": PersonNameField}
         widgets = {"email": forms.EmailInput(attrs={"autocomplete": "off"})}
 
     def __init__(self, *args: Any, organization: Organization, by: User, **kwargs: Any) -> None:
@@ -106,6 +124,10 @@ class InvitationForm(OfferForm, forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
+        if email in self.own_addresses:
+            raise forms.ValidationError(
+                _("This is your own address. Enter that of somebody else; for a place of yours, ask another manager.")
+            )
         # Told only of those whom the inviter sees on the page of the organization anyway.
         places = Membership.objects.current().filter(organization=self.organization, user__email__iexact=email)
         here = places.select_related("user").first()
@@ -142,10 +164,20 @@ class SeveralInvitationsForm(OfferForm, LinesForm):
         if "lines" in self.errors or "file" in self.errors:
             return cleaned
         found = read_invitees(self.take_in_file(), top=self._organization)
-        problems = first_problems(found.problems)
+        problems = first_problems([*found.problems, *self._problems_with_people(found.rows)])
         if not found.rows and not problems:
             problems = [_("Enter at least one e-mail address, or choose a file.")]
         for problem in problems:
             self.add_error("lines", problem)
         self.rows = found.rows
         return cleaned
+
+    def _problems_with_people(self, rows: Iterable[Invitee]) -> Iterator[str]:
+        own = _("{email} is your own address: leave it out. For a place of yours, ask another manager.")
+        for row in rows:
+            if row.email in self.own_addresses:
+                yield own.format(email=row.email)
+            try:
+                refuse_web_address(f"{row.given_name} {row.family_name}")
+            except forms.ValidationError as problem:
+                yield f"{row.email}: {problem.message}"

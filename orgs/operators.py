@@ -198,11 +198,11 @@ def _in_words(message: Any) -> str:
     return ", ".join(str(field) for change in changes for field in change.get("fields", ()))
 
 
-def count(queryset: models.QuerySet[Any]) -> Subquery:
-    """Return the number of rows of `queryset`, which refers to the outer row, as a column."""
+def count(queryset: models.QuerySet[Any], *, of_different: str = "pk") -> Subquery:
+    """Return how many of something the rows of `queryset`, which refers to the outer row, name, as a column."""
     # Not Count: that would group by the outer reference.
-    counted = queryset.order_by().annotate(counted=Func(F("pk"), function="COUNT", output_field=IntegerField()))
-    return Subquery(counted.values("counted"))
+    counted = Func(F(of_different), template="COUNT(DISTINCT %(expressions)s)", output_field=IntegerField())
+    return Subquery(queryset.order_by().annotate(counted=counted).values("counted"))
 
 
 def at_or_below_outer(path: str) -> Q:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
@@ -80,6 +81,12 @@ def require_unchanged(membership: Membership) -> None:
         )
 
 
+def addresses_of(user: User) -> set[str]:
+    """Return, in small letters, the addresses under which the person is known: an invitation there reaches them."""
+    confirmed = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    return {address.lower() for address in (user.email, *confirmed)}
+
+
 def customers_left_alone_by(user: User) -> list[Organization]:
     """Return the customers that have a manager in this person, and would have none left if they went.
 
@@ -98,8 +105,19 @@ def _lasting_managers() -> MembershipQuerySet:
     )
 
 
+def why_needed(membership: Membership) -> str | None:
+    """Return why this place cannot end for now, in a sentence, or None if it can."""
+    customer = membership.organization
+    if membership.relation != Membership.Relation.MANAGER or not customer.is_customer:
+        return None
+    lasting = _lasting_managers().filter(organization=customer).values_list("pk", flat=True)[:2]
+    return _no_manager_left(customer) if list(lasting) == [membership.pk] else None
+
+
 def _require_a_manager(touched: Organization) -> None:
     if touched.is_customer and not _lasting_managers().filter(organization=touched).exists():
-        raise LastManager(
-            _("{name} would have no manager left. Make somebody else a manager first.").format(name=touched.name)
-        )
+        raise LastManager(_no_manager_left(touched))
+
+
+def _no_manager_left(customer: Organization) -> str:
+    return _("{name} would have no manager left. Make somebody else a manager first.").format(name=customer.name)

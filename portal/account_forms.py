@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from orgs.editing import EditForm
 from orgs.models import User
+from orgs.person_names import PersonNameField
 
 _REGIONS = frozenset(
     ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -37,12 +38,11 @@ def zones() -> Choices:
 class ProfileForm(EditForm):
     """What the portal calls somebody, in which language, and what time it is for them."""
 
-    given_name = forms.CharField(
-        label=gettext_lazy("Given name"), max_length=100, widget=forms.TextInput(attrs={"autocomplete": "given-name"})
+    given_name = PersonNameField(
+        label=gettext_lazy("Given name"), widget=forms.TextInput(attrs={"autocomplete": "given-name"})
     )
-    family_name = forms.CharField(
+    family_name = PersonNameField(
         label=gettext_lazy("Family name"),
-        max_length=100,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
     )

@@ -15,6 +15,7 @@ from channels import vault
 from orgs.models import User
 from orgs.readers import as_read_by
 from portal.browsers import name_of
+from portal.log_ins import has_just_logged_in
 
 _WRONG_CODE = _("This code is not right. It may have changed just now: type in the one that is shown at this moment.")
 
@@ -30,6 +31,11 @@ class AccountAdapter(DefaultAccountAdapter):
         "too_many_login_attempts": _("Too many tries. Please wait five minutes, then try again."),
         "incorrect_code": _WRONG_CODE,
     }
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Ask nobody again who has just logged in: to allauth only the answer to such a question counts."""
+        asks: bool = super().is_reauthentication_required(app=app, **kwargs)
+        return asks and not has_just_logged_in(context.request)
 
     def format_email_subject(self, subject: str) -> str:
         return subject

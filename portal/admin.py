@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any  # noqa: F401  Within a type in quotes.
+from datetime import datetime
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -14,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django_tasks_db import admin as _tasks_admin  # noqa: F401  Registers what is replaced here.
-from django_tasks_db.models import DBTaskResult
+from django_tasks_db.models import DBTaskResult, get_date_max
 
 from channels.admin import ChannelAdmin
 from channels.models import Channel
@@ -87,7 +88,7 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
 class TaskAdmin(ReadOnlyAdmin["DBTaskResult[Any, Any]"]):
     """Work in the background, without what it was given: that may be the name of a file for one person alone."""
 
-    list_display = ("task_path", "status", "priority", "enqueued_at", "run_after", "started_at", "finished_at")
+    list_display = ("task_path", "status", "priority", "enqueued_at", "not_before", "started_at", "finished_at")
     list_filter = ("status", "enqueued_at")
     search_fields = ("task_path", "=id")
     search_help_text = _("Name of the task, or its exact number.")
@@ -95,3 +96,7 @@ class TaskAdmin(ReadOnlyAdmin["DBTaskResult[Any, Any]"]):
     ordering = ("-enqueued_at",)
     secret_fields = ("args_kwargs", "return_value", "traceback")
     fields = ("id", *list_display, "exception_class_path")
+
+    @admin.display(description=_("not before"), ordering="run_after")
+    def not_before(self, task: DBTaskResult[Any, Any]) -> datetime | str:
+        return NOTHING if task.run_after == get_date_max() else task.run_after

@@ -19,8 +19,8 @@ from orgs.errors import InvitationNotGood
 _NEW: Mapping[str, Any] = {"password1": _("New password"), "password2": _("The same password once more")}
 
 
-class _Labelled(forms.Form):
-    """A form that calls some fields otherwise."""
+class Labelled(forms.Form):
+    """A form that calls some fields otherwise, and so also in what it says of them: a template would be too late."""
 
     labels: ClassVar[Mapping[str, Any]] = {}
 
@@ -38,8 +38,13 @@ class _OfDigits(forms.Form):
         self.fields["code"].widget.attrs["inputmode"] = "numeric"
 
 
-class LoginForm(account.LoginForm):
+class LoginForm(Labelled, account.LoginForm):
     """Knows the address of whoever comes from an invitation: the page before has named it."""
+
+    labels: ClassVar[Mapping[str, Any]] = {
+        "login": _("E-mail address"),
+        "remember": _("Keep me logged in on this device"),
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,19 +61,23 @@ def _invited_address(request: HttpRequest) -> str:
         return ""
 
 
-class ResetPasswordForm(_Labelled, account.ResetPasswordForm):
+class ResetPasswordForm(Labelled, account.ResetPasswordForm):
     labels: ClassVar[Mapping[str, Any]] = {"email": _("E-mail address")}
 
 
-class ResetPasswordKeyForm(_Labelled, account.ResetPasswordKeyForm):
+class ResetPasswordKeyForm(Labelled, account.ResetPasswordKeyForm):
     labels = _NEW
 
 
-class ChangePasswordForm(_Labelled, account.ChangePasswordForm):
+class NewAddressForm(Labelled, account.AddEmailForm):
+    labels: ClassVar[Mapping[str, Any]] = {"email": _("New e-mail address")}
+
+
+class ChangePasswordForm(Labelled, account.ChangePasswordForm):
     labels: ClassVar[Mapping[str, Any]] = {"oldpassword": _("Present password"), **_NEW}
 
 
-class SetPasswordForm(_Labelled, account.SetPasswordForm):
+class SetPasswordForm(Labelled, account.SetPasswordForm):
     labels = _NEW
 
 

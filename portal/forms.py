@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
@@ -17,18 +18,20 @@ from channels.models import PlatformAccount
 from channels.platforms import BadAccountKey, PlatformError, platform_named
 from devices.registration_key_text import RegistrationKeyText
 from orgs.models import User
+from orgs.person_names import PersonNameField
+from portal.entrance_forms import Labelled
 from portal.signup import sign_up
 
 
-class SignupForm(AllauthSignupForm):
+class SignupForm(Labelled, AllauthSignupForm):  # type: ignore[misc]  # Its `clean` has other types.
     """Homer's one form. The address is never said to be taken: its owner gets a mail instead."""
 
-    given_name = forms.CharField(
-        label=_("Given name"), max_length=100, widget=forms.TextInput(attrs={"autocomplete": "given-name"})
-    )
-    family_name = forms.CharField(
-        label=_("Family name"), max_length=100, widget=forms.TextInput(attrs={"autocomplete": "family-name"})
-    )
+    labels: ClassVar[Mapping[str, Any]] = {
+        "email": _("E-mail address"),
+        "password2": _("The same password once more"),
+    }
+    given_name = PersonNameField(label=_("Given name"), widget=forms.TextInput(attrs={"autocomplete": "given-name"}))
+    family_name = PersonNameField(label=_("Family name"), widget=forms.TextInput(attrs={"autocomplete": "family-name"}))
     organization = forms.CharField(
         label=_("Name of your organization"),
         max_length=100,

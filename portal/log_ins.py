@@ -72,6 +72,12 @@ def note_seen(request: HttpRequest) -> None:
         _write(request, since=state.get("since"))
 
 
+def has_just_logged_in(request: HttpRequest) -> bool:
+    """Whether the person of this request has shown in this session, a few minutes ago at most, who they are."""
+    since: float = request.session.get(_STATE, {}).get("since", 0)
+    return time.time() - since < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
 def _write(request: HttpRequest, *, since: float | None) -> None:
     if not request.session.session_key:
         request.session.save()

@@ -178,6 +178,7 @@ ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_CHANGE_EMAIL = True  # One address each: a new one replaces it as soon as it is confirmed.
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
@@ -186,6 +187,7 @@ ACCOUNT_FORMS = {
     "login": "portal.entrance_forms.LoginForm",
     "reset_password": "portal.entrance_forms.ResetPasswordForm",
     "reset_password_from_key": "portal.entrance_forms.ResetPasswordKeyForm",
+    "add_email": "portal.entrance_forms.NewAddressForm",
     "change_password": "portal.entrance_forms.ChangePasswordForm",
     "set_password": "portal.entrance_forms.SetPasswordForm",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -251,6 +251,32 @@ def test_the_last_manager_is_not_removed_and_nothing_is_written_down(simpsons: C
     assert not AuditEntry.objects.filter(action="membership.ended").exists()
 
 
+@pytest.mark.parametrize("step", ["remove", "leave"])
+def test_the_last_manager_is_told_at_once_and_offered_no_button(simpsons: Cast, as_homer: Client, step: str) -> None:
+    answer = as_homer.get(at(place_of(simpsons.homer), step))
+    assert "You cannot leave The Simpsons yet" in text(answer)
+    assert "The Simpsons would have no manager left. Make somebody else a manager first." in text(answer)
+    main = answer.content.decode().split("<main", 1)[1].split("</main>")[0]
+    assert "<button" not in main
+    assert f"/organizations/{simpsons.home.pk}/#people" in main
+
+
+def test_a_guest_who_manages_is_told_of_the_last_manager_by_name(simpsons: Cast) -> None:
+    guest = MembershipFactory(
+        organization=simpsons.home, relation=MANAGER, valid_until=timezone.now() + timedelta(days=1)
+    ).user
+    answer = browser_of(guest).get(at(place_of(simpsons.homer), "remove"))
+    assert "Homer cannot be removed from The Simpsons yet" in text(answer)
+
+
+def test_one_of_two_managers_reads_about_themselves_in_the_second_person(simpsons: Cast, as_homer: Client) -> None:
+    MembershipFactory(organization=simpsons.home, relation=MANAGER)
+    said = text(as_homer.get(at(place_of(simpsons.homer), "remove")))
+    assert "Leave The Simpsons?" in said
+    assert "You no longer manage The Simpsons and what is below it." in said
+    assert "Homer will no longer" not in said
+
+
 def test_a_place_that_has_changed_since_the_question_was_asked_is_not_ended(simpsons: Cast, as_homer: Client) -> None:
     place = place_of(simpsons.marge)
     seen = as_homer.get(at(place, "remove")).context["form"]["seen"].value()
@@ -258,6 +284,17 @@ def test_a_place_that_has_changed_since_the_question_was_asked_is_not_ended(simp
     answer = as_homer.post(at(place, "remove"), {"seen": seen})
     assert "Somebody else has changed this place in the meantime" in text(answer)
     assert place_of(simpsons.marge).organization == simpsons.power_plant
+
+
+def test_an_end_that_somebody_else_has_set_is_a_day_in_the_viewers_zone(simpsons: Cast, as_homer: Client) -> None:
+    User.objects.filter(pk=simpsons.homer.pk).update(time_zone="Europe/Vienna", language="de")
+    place = place_of(simpsons.marge)
+    seen = as_homer.get(at(place, "edit")).context["form"]["seen"].value()
+    end = datetime(2041, 1, 5, 23, 30, tzinfo=UTC)
+    Membership.objects.filter(pk=place.pk).update(valid_until=end)
+    said = as_homer.post(at(place, "edit"), {"relation": "member", "seen": seen}).context["form"].non_field_errors()[0]
+    assert "Gast bis einschließlich: 6. Januar 2041." in said
+    assert "Was darf" not in said
 
 
 # ---- undo ----
@@ -312,7 +349,7 @@ def test_undo_is_refused_to_somebody_who_has_ceased_to_manage(simpsons: Cast) ->
 def test_no_undo_is_offered_to_whoever_removed_themselves(simpsons: Cast) -> None:
     bart = MembershipFactory(organization=simpsons.household, relation=MANAGER, user__family_name="").user
     answer = browser_of(bart).post(at(place_of(bart), "remove"), follow=True)
-    assert "is no longer in Household." in text(answer)
+    assert "You have left Household." in text(answer)
     assert 'name="undo"' not in answer.content.decode()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import segno
@@ -93,6 +93,22 @@ def test_two_managers_do_not_overwrite_each_other_silently(key: RegistrationKey,
     answer = as_homer.post(f"{key.get_absolute_url()}edit/", {"label": "Homer's", "seen": seen})
     assert "Somebody else has changed this in the meantime" in answer.content.decode()
     assert RegistrationKey.objects.get().label == "Bart's"
+
+
+def test_only_what_somebody_else_has_changed_is_said_a_day_as_a_day(key: RegistrationKey, as_homer: Client) -> None:
+    seen = as_homer.get(f"{key.get_absolute_url()}edit/").context["form"]["seen"].value()
+    RegistrationKey.objects.filter(pk=key.pk).update(expires_at=datetime(2041, 5, 4, 12, tzinfo=UTC))
+    form = as_homer.post(f"{key.get_absolute_url()}edit/", {"label": "Homer's", "seen": seen}).context["form"]
+    assert "in the meantime: Good until the end of: 4 May 2041. Save again" in form.non_field_errors()[0]
+
+
+def test_who_sends_what_no_form_has_carried_is_told_all(key: RegistrationKey, as_homer: Client) -> None:
+    RegistrationKey.objects.filter(pk=key.pk).update(label="Bart's")
+    form = as_homer.post(f"{key.get_absolute_url()}edit/", {"label": "Homer's", "seen": "?"}).context["form"]
+    assert (
+        "in the meantime: Label: Bart's, Good until the end of: –, For how many devices at most: –."
+        in form.non_field_errors()[0]
+    )
 
 
 def test_a_key_that_is_over_or_renewed_does_not_change(key: RegistrationKey, as_homer: Client, simpsons: Cast) -> None:

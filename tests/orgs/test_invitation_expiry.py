@@ -176,7 +176,7 @@ def test_whoever_comes_too_late_asks_with_one_click_and_homer_sends_a_new_one(
 ) -> None:
     visitor = Client()
     assert 'action="ask/"' in visitor.get(late).content.decode()
-    assert "We have passed it on" in visitor.post(f"{late}ask/", follow=True).content.decode()
+    assert "We have your request" in visitor.post(f"{late}ask/", follow=True).content.decode()
     (letter,) = mail.outbox
     assert letter.to == [simpsons.homer.email]
     assert letter.subject == "Ned asks for a new invitation to Household"
@@ -190,6 +190,36 @@ def test_whoever_comes_too_late_asks_with_one_click_and_homer_sends_a_new_one(
         as_homer.post(f"/invited/{Invitation.objects.get().pk}/resend/")
     assert "Asks for a new one" not in as_homer.get(f"/organizations/{simpsons.household.pk}/").content.decode()
     assert visitor.post(link(), NEW).status_code == 302
+
+
+@pytest.mark.parametrize("page", ["invite", "invite-several"])
+def test_the_day_of_ones_choice_is_not_called_optional_but_what_it_is_needed_for(
+    simpsons: Cast, as_homer: Client, page: str
+) -> None:
+    html = as_homer.get(f"/organizations/{simpsons.household.pk}/{page}/").content.decode()
+    field = html.split('id="id_expires_at_field"')[1].split("<input")[0]
+    assert "optional" not in field
+    assert "Needed for “Until a day of my choice”" in field
+
+
+@pytest.mark.parametrize("what", ["expired", "withdrawn", "used", "invented"])
+def test_the_answer_is_one_for_all_links_and_true_of_each(what: str, late: str) -> None:
+    invited = Invitation.objects.all()
+    if what == "withdrawn":
+        invited.update(revoked_at=timezone.now())
+    elif what == "used":
+        invited.update(accepted_at=timezone.now())
+    address = "/invitations/invented/" if what == "invented" else late
+    html = Client().post(f"{address}ask/", follow=True).content.decode()
+    told = re.findall(r"<(?:h1|p)>(.+?)</(?:h1|p)>", html)
+    assert told == [
+        "We have your request",
+        "If this was an invitation that has expired, whoever can send you a new link with one click is told by mail, "
+        "once a day at most.",
+        "If it was withdrawn or used already, or the link is not complete, nobody is told. Then talk to the person who "
+        "invited you.",
+    ]
+    assert bool(mail.outbox) == (what == "expired")
 
 
 def test_it_is_passed_on_once_a_day(late: str) -> None:

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 import time_machine
+from allauth.account.models import EmailAddress
 from django.core import mail
 from django.db import connection
 from django.http import HttpResponse
@@ -73,6 +74,22 @@ def test_homer_cannot_tell_whether_an_address_has_an_account(
     assert pages[0] == pages[1]
     assert [message.to for message in mail.outbox] == [["carl@example.net"], ["bart@example.net"]]
     assert mail.outbox[0].subject == mail.outbox[1].subject
+
+
+@pytest.mark.parametrize("typed", ["Homer@Example.net", "second@example.org"])
+def test_nobody_invites_themselves_by_any_of_their_addresses(simpsons: Cast, as_homer: Client, typed: str) -> None:
+    EmailAddress.objects.create(user=simpsons.homer, email="Second@example.org", verified=True)
+    form = {"email": typed, "relation": "manager"}
+    answer = as_homer.post(f"/organizations/{simpsons.household.pk}/invite/", form)
+    assert "This is your own address." in answer.context["form"].errors["email"][0]
+    assert not Invitation.objects.exists()
+
+
+def test_an_address_that_somebody_has_not_confirmed_is_not_theirs(simpsons: Cast, as_homer: Client) -> None:
+    EmailAddress.objects.create(user=simpsons.homer, email="carl@example.net", verified=False)
+    form = {"email": "carl@example.net", "relation": "member"}
+    as_homer.post(f"/organizations/{simpsons.household.pk}/invite/", form)
+    assert Invitation.objects.get().email == "carl@example.net"
 
 
 @pytest.mark.parametrize("typed", ["", "bart", "bart@"])

@@ -54,6 +54,12 @@ def test_each_line_is_an_invitation_with_a_mail_of_its_own(simpsons: Cast, as_ho
     assert len(links) == 3
 
 
+def test_nobody_is_among_those_whom_they_invite(simpsons: Cast, as_homer: Client) -> None:
+    html = send(as_homer, simpsons.home, "ned@example.net\nHomer@example.net,,Household")
+    assert "homer@example.net is your own address: leave it out." in html
+    assert not Invitation.objects.exists()
+
+
 def test_all_get_what_is_chosen_for_all(simpsons: Cast, as_homer: Client) -> None:
     until = timezone.localdate() + timedelta(days=30)
     send(as_homer, simpsons.home, "ned@example.net\nmaude@example.net", relation="manager", membership_until=str(until))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+import time_machine
+from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from devices.models import ExpectedDevice, PendingDevice
 from orgs import audit, invitations
@@ -14,6 +18,12 @@ from tests.conftest import MANAGER, Cast
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory
 
 ELM, OAK = "Elm Street 12 › Flat 3", "Oak Street 7 › Flat 3"
+
+
+def long_after_the_log_in() -> time_machine.travel:
+    """Go to a time at which somebody who logs in now is asked once more who they are."""
+    asked_again_after = timedelta(seconds=settings.ACCOUNT_REAUTHENTICATION_TIMEOUT + 1)
+    return time_machine.travel(timezone.now() + asked_again_after, tick=False)
 
 
 @dataclass

@@ -64,6 +64,13 @@ def test_a_change_made_in_another_window_is_not_overwritten_silently(as_marge: C
     assert User.objects.get(pk=simpsons.marge.pk).family_name == "Simpson"
 
 
+def test_a_time_zone_chosen_in_another_window_is_said_in_words(as_marge: Client, simpsons: Cast) -> None:
+    seen = as_marge.get("/account/").context["form"].now
+    User.objects.filter(pk=simpsons.marge.pk).update(time_zone="America/New_York")
+    form = as_marge.post("/account/", PROFILE | {"seen": seen}).context["form"]
+    assert "in the meantime: Time zone: New York. Save again" in form.non_field_errors()[0]
+
+
 def test_every_time_zone_on_offer_exists_and_those_of_the_viewers_are_there() -> None:
     names = [name for _region, places in zones() if isinstance(places, list) for name, _label in places]
     assert {"Europe/Vienna", "America/New_York", "Asia/Kolkata"} <= set(names)

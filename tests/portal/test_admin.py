@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -41,8 +42,9 @@ from devices.models import (
 from orgs.models import AuditEntry, Invitation, Membership, Organization, TreeNumber, User
 from portal.log_ins import LogIn
 from portal.models import Letter, OutboxMessage, TakeOut
+from portal.tasks import send_letter
 from tests.conftest import Cast
-from tests.factories import OrganizationFactory
+from tests.factories import NOON, MembershipFactory, OrganizationFactory
 from tests.one_of_each import MAILED_LINK, TOTP_SECRET, household, registration_key
 
 SHOWN = [
@@ -219,6 +221,31 @@ def test_a_link_to_what_is_no_organization_shows_the_whole_list(
     response = as_operator.get(_page(Device, "changelist"), {"in": wrong})
     assert response.status_code == 200
     assert set(response.context["cl"].result_list) == set(Device.objects.all())
+
+
+def test_somebody_with_two_places_is_one_of_the_people(everything: Cast, as_operator: Client) -> None:
+    def people() -> list[int]:
+        rows = {row.pk: row for row in as_operator.get(_page(Organization, "changelist")).context["cl"].result_list}
+        return [rows[one.pk].people for one in (everything.home, everything.household, everything.power_plant)]
+
+    before = people()
+    MembershipFactory(user=everything.lenny, organization=everything.household)
+    assert people() == [before[0], before[1] + 1, before[2]]
+
+
+def test_work_that_waits_for_no_moment_names_none(as_operator: Client) -> None:
+    at_once, later = send_letter.enqueue(1), send_letter.using(run_after=NOON + timedelta(days=3650)).enqueue(2)
+    html = as_operator.get(_page(DBTaskResult, "changelist")).content.decode()
+    shown = set(re.findall(r'<td class="field-not_before[^"]*">([^<]*)</td>', html))
+    assert shown == {"29 May 2036, 12:00", "–"}
+    for task in (at_once, later):
+        page = as_operator.get(_page(DBTaskResult, "change", task.id)).content.decode()
+        assert "9999" not in page
+
+
+def test_a_browser_need_not_guess_where_the_icon_is(as_operator: Client) -> None:
+    for page in ("/admin/", _page(Device, "changelist")):
+        assert 'rel="icon"' in as_operator.get(page).content.decode()
 
 
 def test_the_tree_shows_a_customer_with_devices_last_seen_and_account(everything: Cast, as_operator: Client) -> None:

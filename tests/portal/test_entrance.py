@@ -71,6 +71,28 @@ def test_an_empty_log_in_does_not_speak_of_saving(visitor: Client, db: None) -> 
     assert "Nothing has been saved" not in html
 
 
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("/signup/", {"Given name", "Family name", "E-mail address", "Password", "The same password once more"}),
+        ("/accounts/login/", {"E-mail address", "Password"}),
+        ("/accounts/password/reset/", {"E-mail address"}),
+        ("/accounts/password/change/", {"Present password", "New password", "The same password once more"}),
+        ("/accounts/email/", {"New e-mail address"}),
+        ("/accounts/reauthenticate/", {"Password"}),
+    ],
+)
+def test_what_is_missing_is_called_as_on_the_page(
+    address: str, named: set[str], visitor: Client, as_marge: Client, simpsons: Cast
+) -> None:
+    client = visitor if address in ("/signup/", "/accounts/login/", "/accounts/password/reset/") else as_marge
+    as_marge.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    html = text(client.post(address, {"action_add": ""}))
+    assert set(re.findall(r"Please fill in “(.+?)”", html)) == named
+    labels = {label.strip() for label in re.findall(r'<label class="form-label"[^>]*>([^<]+)', html)}
+    assert named <= labels
+
+
 def test_too_many_wrong_passwords_say_how_long_to_wait(visitor: Client, simpsons: Cast) -> None:
     for _try in range(6):
         answer = visitor.post("/accounts/login/", {"login": "marge@example.net", "password": "wrong"})

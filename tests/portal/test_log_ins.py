@@ -15,10 +15,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from orgs import invitations
 from orgs.models import AuditEntry
 from portal.log_ins import LogIn
 from tests.conftest import Cast
 from tests.factories import NOON, PASSWORD
+from tests.portal.conftest import long_after_the_log_in
 
 PHONE = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
 DESK = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
@@ -196,3 +198,41 @@ def test_second_factors_are_in_the_audit_without_their_secrets(simpsons: Cast) -
     assert ("account.second_factor_added", "totp") in told
     assert ("account.second_factor_removed", "totp") in told
     assert secret not in str([entry.details for entry in entries])
+
+
+# ---- who has just logged in ----
+
+
+def asks_again(client: Client, step: str) -> bool:
+    new_address = {"action_add": "", "email": "marge@example.org"}
+    answer = client.post(reverse(step), new_address) if step == "account_email" else client.get(reverse(step))
+    return answer.status_code == 302 and answer["Location"].startswith(reverse("account_reauthenticate"))
+
+
+STEPS = ("mfa_activate_totp", "mfa_add_webauthn", "account_email")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_who_has_just_logged_in_is_not_asked_again_who_they_are(simpsons: Cast, step: str) -> None:
+    assert not asks_again(browser(), step)
+
+
+def test_nor_is_who_has_just_chosen_a_password_by_an_invitation(simpsons: Cast) -> None:
+    invited = invitations.invite(organization=simpsons.household, email="bart@example.net", by=simpsons.homer)
+    token = invited.renew_token()
+    invited.save()
+    client = Client()
+    own = "eat-my-shorts-4711"
+    client.post(f"/invitations/{token}/", {"given_name": "Bart", "password1": own, "password2": own})
+    assert is_logged_in(client)
+    assert not asks_again(client, "mfa_activate_totp")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_five_minutes_later_everybody_is_asked(simpsons: Cast, step: str) -> None:
+    desk = browser()
+    with long_after_the_log_in():
+        desk.get("/devices/")  # Being seen is not logging in.
+        assert asks_again(desk, step)
+        confirm_with_password(desk)
+        assert not asks_again(desk, step)

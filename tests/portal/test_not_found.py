@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
+from unittest.mock import patch
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import OperationalError
+from django.template.loader import render_to_string
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
+from orgs.models import Organization
 from tests.conftest import Cast
 from tests.portal.test_who_may import _our_routes
 
-# Asks for the password before it says anything.
-ASKS_FIRST = {"take_out"}
 AN_ID = re.compile(r"<int:\w+>")
 
 
-@pytest.mark.parametrize(
-    "name", sorted(name for name, route in _our_routes().items() if AN_ID.search(route) and name not in ASKS_FIRST)
-)
+@pytest.mark.parametrize("name", sorted(name for name, route in _our_routes().items() if AN_ID.search(route)))
 @pytest.mark.parametrize("number", ["999999", str(10**30)])
 def test_every_page_about_one_thing_says_so_when_there_is_none(
     simpsons: Cast, as_homer: Client, name: str, number: str
@@ -105,3 +107,33 @@ def test_what_is_foreign_and_what_never_was_are_told_alike(simpsons: Cast, as_ca
         html = as_carl.get(f"/devices/{number}/").content.decode()
         pages.add(re.sub(r"csrf.*?>|hx-headers.*?>|/devices/\d+/", "", html))
     assert len(pages) == 1
+
+
+PLACE_HAS_ENDED = "Perhaps your place in the organization has ended"
+
+
+def test_people_of_a_suspended_customer_are_told_that_it_is_paused_wherever_they_look(
+    simpsons: Cast, as_carl: Client, as_homer: Client
+) -> None:
+    Organization.objects.filter(pk=simpsons.carls.pk).update(suspended_at=timezone.now())
+    own, foreign = (f"/organizations/{one.pk}/" for one in (simpsons.carls, simpsons.home))
+    for address in (own, foreign, "/organizations/999999/", "/nothing/"):
+        answer = as_carl.get(address)
+        assert answer.status_code == 404
+        html = answer.content.decode()
+        assert "The service for Carl&#x27;s is paused." in html
+        assert PLACE_HAS_ENDED not in html
+    html = as_homer.get(own).content.decode()
+    assert "is paused" not in html
+    assert PLACE_HAS_ENDED in html
+
+
+def test_the_page_comes_also_when_the_database_does_not_answer_any_more(as_carl: Client) -> None:
+    with patch("orgs.access.suspended_customers_of", side_effect=OperationalError):
+        answer = as_carl.get("/nothing/")
+    assert answer.status_code == 404
+    assert PLACE_HAS_ENDED in answer.content.decode()
+
+
+def test_for_a_visitor_the_page_needs_no_database() -> None:
+    assert "There is nothing here" in render_to_string("404.html", {"user": AnonymousUser()})

@@ -35,6 +35,7 @@ from tests.background import do_background_work
 from tests.conftest import Cast
 from tests.devices.measuring import measure
 from tests.factories import NOON, PASSWORD, DeviceFactory, RegistrationKeyFactory
+from tests.portal.conftest import long_after_the_log_in
 
 PAGE = "/account/data/"
 
@@ -186,13 +187,14 @@ def test_homer_asks_is_written_to_and_fetches_the_file(as_homer: Client, ask: As
 def test_the_password_is_asked_for_before_it_is_made_and_before_it_is_fetched(
     as_homer: Client, ask: Ask, simpsons: Cast
 ) -> None:
-    assert as_homer.post(PAGE)["Location"].startswith(reverse("account_reauthenticate"))
+    with long_after_the_log_in():
+        assert as_homer.post(PAGE)["Location"].startswith(reverse("account_reauthenticate"))
     assert not TakeOut.objects.exists()
     take_out = ask(as_homer)
-    again = Client()
-    again.force_login(simpsons.homer)
     address = f"/account/data/{take_out.pk}/"
-    assert again.get(address)["Location"] == f"{reverse('account_reauthenticate')}?next={quote(address, safe='')}"
+    with long_after_the_log_in():
+        question = as_homer.get(address)["Location"]
+    assert question == f"{reverse('account_reauthenticate')}?next={quote(address, safe='')}"
 
 
 def test_nobody_else_fetches_it(as_homer: Client, ask: Ask, simpsons: Cast) -> None:

@@ -131,11 +131,12 @@ TABLE: list[Row] = [
     ("GET", "/account/log-ins/", OK, OK, OK, OK, OK, LOGIN),
     ("POST", "/account/log-ins/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     ("GET", "/account/data/", OK, OK, OK, OK, OK, LOGIN),
-    # To the question for the password, then to a file of Marge's.
     ("POST", "/account/data/", SENT, SENT, SENT, SENT, SENT, LOGIN),
-    ("GET", "/account/data/{take_out}/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    # A file of Marge's, which is still being made.
+    ("GET", "/account/data/{take_out}/", GONE, GONE, GONE, GONE, GONE, LOGIN),
     ("GET", "/account/close/", OK, OK, OK, OK, OK, LOGIN),
-    ("POST", "/account/close/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    # Whoever leaves a customer without a manager has to type its name.
+    ("POST", "/account/close/", OK, SENT, SENT, SENT, OK, LOGIN),
     # A log-in of Marge's.
     ("GET", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
     ("POST", "/account/log-ins/{log_in}/end/", GONE, GONE, SENT, GONE, GONE, LOGIN),
