@@ -88,6 +88,8 @@ def organization_live(request: PersonRequest, pk: int) -> HttpResponse:
         "readings": readings.all,
         "is_managed": access.may_manage(request.user, shown),
     }
+    if not readings.all and changes.is_other_page:
+        context["has_key"] = RegistrationKey.objects.filter(organization=shown).letting_in().exists()
     return render(request, "devices/_organization_live.html", context)
 
 
@@ -95,6 +97,7 @@ def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]
     here = Membership.objects.filter(organization=shown).select_related("user")
     people = list(here.order_by("user__given_name", "user__email")[: PEOPLE_SHOWN + 1])
     above = access.people_who_see(shown).exclude(organization=shown)
+    keys = list(RegistrationKey.objects.filter(organization=shown).order_by("revoked_at", "-created_at"))
     known = set(access.visible_path(request.user, shown).values_list("pk", flat=True))
     return {
         "people": people[:PEOPLE_SHOWN],
@@ -106,5 +109,6 @@ def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]
         .pending()
         .filter(organization=shown)
         .order_by("created_at"),
-        "keys": RegistrationKey.objects.filter(organization=shown).order_by("revoked_at", "-created_at"),
+        "keys": keys,
+        "has_key": any(key.lets_in for key in keys),
     }
