@@ -156,9 +156,9 @@ def device(request: PersonRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def device_live(request: PersonRequest, pk: int) -> HttpResponse:
-    """The value and the state of one device, to be put into the page that stands."""
-    readings = readings_of([_visible(request, pk)], timezone.now())
-    return render(request, "devices/_readings.html", {"readings": readings.all})
+    """What changes on the page of one device, from its value to its name, to be put into the page that stands."""
+    (reading,) = readings_of([_visible(request, pk)], timezone.now()).all
+    return render(request, "devices/_device_live.html", {"reading": reading})
 
 
 def _about(request: PersonRequest, device: Device) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from devices.models import Device
+from devices.models import Device, DeviceContact
 from orgs.models import Membership
 from tests.conftest import Cast
 from tests.devices.measuring import measure
@@ -140,6 +143,36 @@ def test_the_page_of_an_organization_shows_new_values_and_new_devices(simpsons: 
     html = look(as_homer, address)
     assert "<table" in html
     assert '<span class="count" id="devices-count" hx-swap-oob="true">1</span>' in html
+
+
+def test_what_changes_on_the_page_of_a_device_has_a_place_there(simpsons: Cast, as_marge: Client) -> None:
+    page = f"/devices/{simpsons.kitchen.pk}/"
+    stands = as_marge.get(page).content.decode()
+    places = re.findall(r'id="([^"]+)" ?(?:hidden )?hx-swap-oob="true"', look(as_marge, f"{page}live/"))
+    assert len(places) == 6
+    assert [place for place in places if stands.count(f'id="{place}"') != 1] == []
+
+
+def test_the_facts_of_a_device_follow_its_headline(simpsons: Cast, as_marge: Client, time_machine: Any) -> None:
+    kitchen, page = simpsons.kitchen, f"/devices/{simpsons.kitchen.pk}/"
+    as_marge.get(page)
+    time_machine.move_to(timezone.now(), tick=False)
+    measure(kitchen, "23.25")
+    DeviceContact.objects.create(device=kitchen, asked_at=timezone.now())
+    kitchen.describe(name="pantry", description="Beside the stove")
+    time_machine.shift(timedelta(seconds=5))
+    html = look(as_marge, f"{page}live/")
+    for fact in ("measured", "asked"):
+        assert re.search(rf'<span id="{fact}-{kitchen.pk}" hx-swap-oob="true"><time [^>]*>5\sseconds ago</time>', html)
+    assert f'<span id="name-{kitchen.pk}" hx-swap-oob="true">pantry</span>' in html
+    assert f'<p id="description-{kitchen.pk}" hx-swap-oob="true">Beside the stove</p>' in html
+
+
+def test_a_look_at_a_device_leaves_keys_chart_and_menus_alone(simpsons: Cast, as_homer: Client) -> None:
+    html = look(as_homer, f"/devices/{simpsons.kitchen.pk}/live/")
+    assert "description-" in html
+    for whole in ("data-chart", "read-key", "<details", "<form", "<button", "<a "):
+        assert whole not in html
 
 
 def test_whose_organization_it_is_no_longer_is_told_nothing_of_it(simpsons: Cast, as_marge: Client) -> None:
