@@ -17,7 +17,7 @@ from devices.models import Device, DeviceContact
 from orgs.models import Membership
 from tests.conftest import Cast
 from tests.devices.measuring import measure
-from tests.factories import DeviceFactory
+from tests.factories import DeviceFactory, RegistrationKeyFactory
 
 
 def opened(client: Client, address: str) -> str:
@@ -27,7 +27,8 @@ def opened(client: Client, address: str) -> str:
     shown = re.search(r'id="live-shown" name="shown" value="([^"]*)"', html)
     assert looks, f"{address} does not look again"
     assert shown
-    return f"{unescape(looks[1])}&shown={shown[1]}"
+    attention = re.search(r'id="live-attention" name="attention" value="([^"]*)"', html)
+    return f"{unescape(looks[1])}&shown={shown[1]}" + (f"&attention={attention[1]}" if attention else "")
 
 
 def look(client: Client, address: str) -> str:
@@ -181,19 +182,61 @@ def test_whose_organization_it_is_no_longer_is_told_nothing_of_it(simpsons: Cast
     assert as_marge.get(address).status_code == 404
 
 
+def test_what_needs_attention_follows_on_a_page_that_stands(simpsons: Cast, as_homer: Client) -> None:
+    address = opened(as_homer, "/devices/")
+    assert "attention-here" not in look(as_homer, address)
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    html = look(as_homer, address)
+    assert '<div id="attention-here" hx-swap-oob="innerHTML">' in html
+    assert "“kitchen” (Household) has not sent anything for more than an hour." in html
+    stands = opened(as_homer, "/devices/")
+    assert "attention-here" not in look(as_homer, stands), "what is the same is not drawn anew"
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(blocked_at=timezone.now())
+    html = look(as_homer, stands)
+    assert '<div id="attention-here" hx-swap-oob="innerHTML">' in html
+    assert "Needs attention" not in html
+
+
+def test_the_focus_on_a_matter_finds_it_again_when_another_comes_before_it(simpsons: Cast, as_homer: Client) -> None:
+    RegistrationKeyFactory(organization=simpsons.home, uses=1, use_limit=1)
+
+    def link(html: str, label: str) -> str:
+        return re.search(rf'</svg> {label}</span>.*?<a [^>]*id="(attention-[^"]+)"', html, re.DOTALL)[1]  # type: ignore[index]
+
+    before = as_homer.get("/devices/").content.decode()
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    after = as_homer.get("/devices/").content.decode()
+    assert link(before, "Used up") == link(after, "Used up") != link(after, "Silent")
+
+
+def test_members_and_further_pages_look_for_nothing_that_needs_attention(
+    simpsons: Cast, as_marge: Client, as_homer: Client
+) -> None:
+    assert "attention=" not in opened(as_marge, "/devices/")
+    assert "attention=" not in opened(as_homer, "/devices/?q=kitchen")
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    assert "Needs attention" not in look(as_marge, "/devices/live/?attention=")
+
+
 @pytest.mark.parametrize("said", ["", "1", "x-y", "1-9.", "1-٣.٣", "1-" + "9" * 40 + ".1", "-.-", "\0"])
 def test_nonsense_about_what_is_shown_does_no_harm(simpsons: Cast, as_marge: Client, said: str) -> None:
     assert as_marge.get("/devices/live/", {"shown": said}).status_code == 200
     assert as_marge.get(f"/organizations/{simpsons.household.pk}/live/", {"shown": said}).status_code == 200
 
 
-@pytest.mark.parametrize("page", ["/devices/", "/organizations/{household}/"])
-def test_a_look_takes_as_many_queries_whatever_has_changed(simpsons: Cast, as_marge: Client, page: str) -> None:
-    address = opened(as_marge, page.format(household=simpsons.household.pk))
+@pytest.mark.parametrize(
+    ("who", "page"),
+    [("marge", "/devices/"), ("homer", "/devices/"), ("marge", "/organizations/{household}/")],
+)
+def test_a_look_takes_as_many_queries_whatever_has_changed(
+    simpsons: Cast, as_marge: Client, as_homer: Client, who: str, page: str
+) -> None:
+    client = as_homer if who == "homer" else as_marge
+    address = opened(client, page.format(household=simpsons.household.pk))
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:
-            look(as_marge, address)
+            look(client, address)
         return len(asked)
 
     before = queries()

@@ -6,6 +6,7 @@ The tests name a page that is missing here. To add one, add a line.
 HOMER = {
     "/devices/": 32,
     "/devices/live/": 8,
+    "/devices/live/?attention=": 28,
     "/devices/list/": 12,
     "/devices/list/?q=room": 13,
     "/devices/list/?state=silent": 12,
