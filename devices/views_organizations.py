@@ -67,7 +67,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _devices_of(request: PersonRequest, organization: Organization) -> tuple[Page[Any], Readings]:
-    devices = Device.objects.at_or_below(organization).select_related("organization", "channel__account")
+    devices = Device.objects.at_or_below(organization).select_related("organization", "channel__account", "contact")
     page: Page[Any] = Paginator(devices.order_by("organization__lft", *Device.BY_NAME), DEVICES_A_PAGE).get_page(
         request.GET.get("page")
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import escape
 
 from channels.platform.models import Channel as PlatformChannel
 from devices import blocking, ending
+from devices.attention import matters_for
 from devices.models import Device, FormerDevice
 from tests.conftest import MANAGER, Cast
 from tests.devices.measuring import measure
-from tests.factories import DeviceFactory, MembershipFactory
+from tests.devices.test_registration_address import ask
+from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEW = "new-hardware"
@@ -132,3 +137,39 @@ def test_hardware_that_comes_in_meanwhile_is_not_deleted_unseen(simpsons: Cast) 
         ending.replace(simpsons.kitchen, serial=NEW, by=simpsons.homer)
     assert found.value.other == newcomer
     assert Device.objects.filter(pk=newcomer.pk).exists()
+
+
+# ---- until the new hardware has called ----
+
+
+@pytest.mark.parametrize("is_sending", [True, False])
+def test_what_was_replaced_waits_for_its_new_hardware_until_that_asks(
+    simpsons: Cast, as_homer: Client, address: str, is_sending: bool
+) -> None:
+    if is_sending:
+        measure(simpsons.kitchen, "20")
+    key = RegistrationKeyFactory(organization=simpsons.household)
+    as_homer.post(address, {"serial": NEW})
+
+    def pages() -> list[str]:
+        kitchen, household = simpsons.kitchen.get_absolute_url(), simpsons.household.get_absolute_url()
+        places = (kitchen, household, "/devices/list/?q=kitchen")
+        return [as_homer.get(place).content.decode() for place in places]
+
+    for html in pages():
+        assert re.search(r'class="state state-wait"[^>]*>.*?</svg> Waits for new hardware</span>', html, re.DOTALL)
+        assert "It has its key and has not sent a value so far." not in html
+    assert ask(NEW, key.lookup).status_code == 200
+    for html in pages():
+        assert not re.search(r"</svg> Waits for new hardware</span>", html)
+
+
+def test_those_that_wait_for_new_hardware_are_found_and_need_attention(
+    simpsons: Cast, as_homer: Client, address: str
+) -> None:
+    as_homer.post(address, {"serial": NEW})
+    found = as_homer.get("/devices/list/?state=awaited").context["found"]
+    assert [reading.device for reading in found.readings] == [simpsons.kitchen]
+    (matter,) = (one for one in matters_for(simpsons.homer, timezone.now()) if one.label == "Waits for new hardware")
+    assert matter.sentence == "The new hardware of “kitchen” (Household) has not asked for its key yet."
+    assert matter.url == simpsons.kitchen.get_absolute_url()
