@@ -42,7 +42,7 @@ def matters_for(user: User, now: datetime, paths: Paths | None = None) -> list[M
     return [
         *_accounts(user),
         *the_worst_first(
-            *_silent(user, now, paths),
+            *_not_sending(user, now, paths),
             *noticed_matters(user, paths),
             *_pending(user, paths),
             *_back_again(user, now, paths),
@@ -133,12 +133,13 @@ def _back_again(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
         yield Matter("warn", gettext_lazy("Back again"), said.format(names=_names(back, paths)), _one_or_list(back))
 
 
-def _silent(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
+def _not_sending(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
     devices = Device.objects.managed_by(user).filter(channel__isnull=False, blocked_at__isnull=True)
     # The account's key would be decrypted for each of them.
-    devices = devices.select_related("organization", "channel__account").defer("channel__account__key")
+    devices = devices.select_related("organization", "channel__account", "contact").defer("channel__account__key")
     readings = readings_of(list(devices.order_by("pk")[:LOOKED_AT]), now)
     silent = [reading.device for reading in readings.all if reading.state is DeviceState.SILENT]
+    awaited = [reading.device for reading in readings.all if reading.state is DeviceState.AWAITED]
     if silent:
         said = ngettext(
             "{names} has not sent anything for more than an hour.",
@@ -147,6 +148,14 @@ def _silent(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:
         )
         url = _one_or_list(silent, state="silent")
         yield Matter("bad", DeviceState.SILENT.text, said.format(names=_names(silent, paths)), url)
+    if awaited:
+        said = ngettext(
+            "The new hardware of {names} has not asked for its key yet.",
+            "The new hardware of {names} has not asked for their keys yet.",
+            len(awaited),
+        )
+        url = _one_or_list(awaited, state="awaited")
+        yield Matter("wait", DeviceState.AWAITED.text, said.format(names=_names(awaited, paths)), url)
 
 
 def _waiting(user: User, now: datetime, paths: Paths) -> Iterator[Matter]:

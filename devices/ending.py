@@ -27,6 +27,14 @@ class CannotReplace(Exception):
     """The device with that serial number cannot take the place. The text is a sentence for the manager."""
 
 
+class WouldEnd(Exception):
+    """The hardware has come in already: the device that it is here would be deleted, and nobody has said so yet."""
+
+    def __init__(self, other: Device) -> None:
+        super().__init__(other.serial)
+        self.other = other
+
+
 def delete(device: Device, *, keep_channel: bool, by: User, address: str | None = None) -> bool:
     """Delete the device. Return False if somebody else has just done so.
 
@@ -58,14 +66,21 @@ def delete(device: Device, *, keep_channel: bool, by: User, address: str | None 
 
 
 def replace(
-    device: Device, *, serial: str, keep_other_channel: bool = False, by: User, address: str | None = None
+    device: Device,
+    *,
+    serial: str,
+    giving_up: int | None = None,
+    keep_other_channel: bool = True,
+    by: User,
+    address: str | None = None,
 ) -> Device:
     """Let the hardware with that serial number, known or not, take the place of `device`. Return it.
 
     It takes over name, place, channel, history and everybody's rights. The write key is renewed, so that the old
     hardware cannot write any more; where the platform cannot do that, the device moves to a new channel, whose chart
     goes on from the old one. The old serial number is free again, unless it was blocked. What the new one has
-    measured so far, should it have come in by itself, goes or is kept with its own channel. Raises CannotReplace.
+    measured so far, should it have come in by itself, goes or is kept with its own channel. Raises CannotReplace, and
+    WouldEnd where that device is not the one that is given up: a mistyped digit must not delete another one.
     """
     with transaction.atomic():
         old = _locked().filter(pk=device.pk).first()
@@ -79,6 +94,8 @@ def replace(
         for place in (one.organization for one in (other, waiting, expected) if one is not None):
             if place is not None and not access.may_manage(by, place):
                 raise CannotReplace(_("A device with this serial number belongs to a part that you do not manage."))
+        if other is not None and other.pk != giving_up:
+            raise WouldEnd(other)
         endings = [end_write_key(old.channel, by=by, address=address)] if old.channel else []
         moving = _leave_channel(old, by=by, address=address)
         if old.blocked_at is not None:

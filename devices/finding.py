@@ -32,6 +32,7 @@ PENDING = ("pending", _("At the door"))
 _STATES_IN_THE_DATABASE = {
     DeviceState.BLOCKED: Q(blocked_at__isnull=False),
     DeviceState.NO_CHANNEL: Q(channel__isnull=True, blocked_at__isnull=True),
+    DeviceState.AWAITED: Q(channel__isnull=False, blocked_at__isnull=True, contact__isnull=True),
 }
 """Those that are known without asking the platform."""
 STATES = {state.name.lower(): state for state in DeviceState}
@@ -80,7 +81,8 @@ def find(user: User, parameters: Mapping[str, Any], *, a_page: int, now: datetim
     wanted = form.cleaned_data
     order = parameters.get("order", "")
     # The account's key would be decrypted for each device.
-    devices = _matching(user, wanted).select_related("organization", "channel__account").defer("channel__account__key")
+    devices = _matching(user, wanted).select_related("organization", "channel__account", "contact")
+    devices = devices.defer("channel__account__key")
     devices = devices.order_by(*_IN_THE_DATABASE.get(order, _PLACE))
     state, key = STATES.get(wanted.get("state", "")), _BY_READING.get(order.removeprefix("-"))
     if state in _STATES_IN_THE_DATABASE:

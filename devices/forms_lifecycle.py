@@ -27,15 +27,25 @@ class DeleteDeviceForm(forms.Form):
             del self.fields["channel"]
             return
         field = self.fields["channel"]
-        field.label = _("What becomes of its channel {number}?").format(number=device.channel.number)
+        field.label = self._question(device, device.channel.number)
         field.choices = [  # type: ignore[attr-defined]
             (KEEP, _("It stays on the platform with all that was measured; the account key opens it.")),
             (DELETE, _("It is deleted with all that was measured, for good.")),
         ]
 
+    def _question(self, _device: Device, number: int) -> str:
+        return _("What becomes of its channel {number}?").format(number=number)
+
     @property
     def keeps_channel(self) -> bool:
         return bool(self.cleaned_data.get("channel", KEEP) == KEEP)
+
+
+class GiveUpDeviceForm(DeleteDeviceForm):
+    """What becomes of the channel of a device whose hardware takes another one's place: there are two channels."""
+
+    def _question(self, device: Device, number: int) -> str:
+        return _("What becomes of channel {number}, which “{device}” has now?").format(number=number, device=device)
 
 
 class ReplaceDeviceForm(forms.Form):
@@ -48,16 +58,10 @@ class ReplaceDeviceForm(forms.Form):
         help_text=gettext_lazy("It is printed on the device. The new one may have come in already, or come later."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
     )
-    channel = forms.ChoiceField(
-        label=gettext_lazy("If the new one has come in by itself and has a channel of its own: what becomes of that?"),
-        widget=forms.RadioSelect,
-        initial=DELETE,
-        required=False,
-        choices=[
-            (DELETE, gettext_lazy("It is deleted with what was measured there.")),
-            (KEEP, gettext_lazy("It stays on the platform; the account key opens it.")),
-        ],
-    )
+    giving_up = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    """The device that this hardware is here already, by number, once the manager has seen which one that is."""
+    channel = forms.CharField(required=False, widget=forms.HiddenInput)
+    """What was said then about the channel of that device, in GiveUpDeviceForm."""
 
     @property
     def keeps_other_channel(self) -> bool:

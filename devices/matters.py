@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2s
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -24,6 +26,28 @@ class Matter:
     sentence: str
     url: str
     step: str | Promise = ""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """All that needs attention, as one page shows it."""
+
+    matters: Sequence[Matter]
+
+    @property
+    def shown(self) -> str:
+        """What the page says with each look that it shows, so that it is only drawn anew when something is other."""
+        said = [f"{one.kind} {one.label} {one.sentence} {one.url} {one.step}" for one in self.matters]
+        return blake2s("\n".join(said).encode(), digest_size=8).hexdigest()
+
+    @property
+    def marked(self) -> Iterator[tuple[str, Matter]]:
+        """Each with a mark that it keeps when others come before it: the focus in it stays there by that."""
+        seen: Counter[str] = Counter()
+        for matter in self.matters:
+            mark = blake2s(str(matter.label).encode(), digest_size=4).hexdigest()
+            seen[mark] += 1
+            yield f"{mark}-{seen[mark]}", matter
 
 
 WORST = ("bad", "warn", "wait")

@@ -138,6 +138,11 @@ class Device(models.Model):
         return reverse("device", args=[self.pk])
 
     @property
+    def has_asked(self) -> bool:
+        """Whether its hardware has ever asked for its key: what took the place of other hardware may still have to."""
+        return hasattr(self, "contact")
+
+    @property
     def marker(self) -> str:
         """The mark in the channel's metadata by which a channel of this device is found again."""
         return marker_of(self.uid)

@@ -30,6 +30,7 @@ class DeviceState(Enum):
     """How a device is doing; `kind` and `text` are what `_state.html` shows."""
 
     NO_CHANNEL = "wait", _("Not ready yet"), _("Its channel is made when it asks for its key the next time.")
+    AWAITED = "wait", _("Waits for new hardware"), _("It has not asked for its key yet: switch it on, or off and on.")
     WAITING = "wait", _("Nothing sent yet"), _("It has its key and has not sent a value so far.")
     SENDING = "good", _("Sending"), ""
     SILENT = "bad", _("Silent"), _("It has not sent anything for more than an hour.")
@@ -63,7 +64,7 @@ class Reading:
 
     @property
     def is_old(self) -> bool:
-        return self.state in (DeviceState.SILENT, DeviceState.BLOCKED)
+        return self.state in (DeviceState.SILENT, DeviceState.BLOCKED, DeviceState.AWAITED)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Readings:
 
 
 def readings_of(devices: Sequence[Device], now: datetime) -> Readings:
-    """Return one reading per device; `devices` come with `channel__account` selected. Costs as `last_values` does."""
+    """Return one reading per device, as `last_values` does; `devices` come with `channel__account` and `contact`."""
     last = last_values(devices)
     return Readings(
         [
@@ -93,6 +94,8 @@ def _state(device: Device, entry: Entry | None, now: datetime, out_of_reach: boo
         return DeviceState.BLOCKED
     if device.channel_id is None:
         return DeviceState.NO_CHANNEL
+    if not device.has_asked:
+        return DeviceState.AWAITED
     if entry is None:
         return DeviceState.UNKNOWN if out_of_reach else DeviceState.WAITING
     return DeviceState.SILENT if entry.created_at < now - SILENT_AFTER else DeviceState.SENDING

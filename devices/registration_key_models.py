@@ -199,6 +199,11 @@ class RegistrationKey(models.Model):
     def is_used_up(self) -> bool:
         return self.use_limit is not None and self.uses >= self.use_limit
 
+    @property
+    def lets_in(self) -> bool:
+        """Whether one more new device gets in with it; as `RegistrationKeyQuerySet.letting_in`."""
+        return self.is_good and self.successor_id is None and not self.is_used_up
+
     def change(self, *, label: str, expires_at: datetime | None, use_limit: int | None) -> bool:
         """Give the key another label and other limits. Return False if it has been revoked or renewed meanwhile.
 

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Q
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from devices import renewal
 from devices.models import Device, RegistrationKey
@@ -23,8 +22,6 @@ class RegistrationKeyLine:
     """One registration key of a timeline."""
 
     key: RegistrationKey
-    kind: str
-    state: str | Promise
     until: str
     devices: int
 
@@ -87,15 +84,10 @@ def line_of(key: RegistrationKey) -> list[RegistrationKeyLine]:
 
 def _line(key: RegistrationKey, devices: int) -> RegistrationKeyLine:
     if key.revoked_at:
-        return RegistrationKeyLine(
-            key, "off", gettext_lazy("Revoked"), _("revoked {day}").format(day=day(key.revoked_at)), devices
-        )
+        return RegistrationKeyLine(key, _("revoked {day}").format(day=day(key.revoked_at)), devices)
     if not key.is_good and key.expires_at:
-        return RegistrationKeyLine(
-            key, "off", gettext_lazy("Ended"), _("ended {day}").format(day=day(key.expires_at)), devices
-        )
-    kind, state = ("wait", gettext_lazy("Being replaced")) if key.successor_id else ("good", gettext_lazy("Good"))
-    return RegistrationKeyLine(key, kind, state, good_until(key), devices)
+        return RegistrationKeyLine(key, _("ended {day}").format(day=day(key.expires_at)), devices)
+    return RegistrationKeyLine(key, good_until(key), devices)
 
 
 def good_until(key: RegistrationKey) -> str:

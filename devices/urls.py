@@ -23,6 +23,7 @@ from devices import (
     views_read_keys,
     views_registration_renewal,
     views_renewal_policy,
+    views_replace,
 )
 
 urlpatterns = [
@@ -74,7 +75,7 @@ urlpatterns = [
     path("findings/<int:pk>/delete-channel/", views_findings.delete_channel, name="finding_delete_channel"),
     path("devices/<int:pk>/block/", views_lifecycle.block, name="device_block"),
     path("devices/<int:pk>/unblock/", views_lifecycle.unblock, name="device_unblock"),
-    path("devices/<int:pk>/replace/", views_lifecycle.replace, name="device_replace"),
+    path("devices/<int:pk>/replace/", views_replace.replace, name="device_replace"),
     path("devices/<int:pk>/delete/", views_lifecycle.delete, name="device_delete"),
     path("organizations/", views_organizations.organizations, name="organizations"),
     path("organizations/<int:pk>/", views_organizations.organization, name="organization"),

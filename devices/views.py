@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -24,6 +25,7 @@ from devices.feeds import FeedQuery, as_json
 from devices.finding import find
 from devices.forms import MoveManyForm
 from devices.latest import FIELD, feed_of
+from devices.matters import Attention
 from devices.models import Device, FormerDevice
 from devices.readings import UNIT, as_people_read_them, readings_of
 from devices.snippets import snippets_for
@@ -73,10 +75,14 @@ def mine(request: PersonRequest) -> HttpResponse:
         "found": found,
         "shown": live.shown(found.readings, found.page, now),
         "places": len({reading.device.organization_id for reading in found.readings}),
-        "matters": matters_for(request.user, now, Paths.of(request)) if managed and starts else [],
+        "attention": _attention(request, now) if managed and starts else None,
         "unanswered": access.managed_invitations(request.user).open(now).count() if managed and starts else 0,
     }
     return render(request, "devices/mine.html", context)
+
+
+def _attention(request: PersonRequest, now: datetime) -> Attention:
+    return Attention(matters_for(request.user, now, Paths.of(request)))
 
 
 def _first_managed(request: PersonRequest) -> Organization | None:
@@ -106,6 +112,9 @@ def mine_live(request: PersonRequest) -> HttpResponse:
         "appeared": changes.appeared(to=request.user),
         "left": changes.left(Device.objects.visible_to(request.user)),
     }
+    if "attention" in request.GET:  # as a page says that shows what needs attention
+        attention = _attention(request, now)
+        context["attention"] = attention if attention.shown != request.GET["attention"] else None
     if changes.came_or_went and (changes.was_empty or not found.readings):
         context |= _where_there_are_none(request, _first_managed(request)) | {"redraws_all": True}
     return render(request, "devices/_mine_live.html", context)
@@ -161,9 +170,9 @@ def device(request: PersonRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def device_live(request: PersonRequest, pk: int) -> HttpResponse:
-    """The value and the state of one device, to be put into the page that stands."""
-    readings = readings_of([_visible(request, pk)], timezone.now())
-    return render(request, "devices/_readings.html", {"readings": readings.all})
+    """What changes on the page of one device, from its value to its name, to be put into the page that stands."""
+    (reading,) = readings_of([_visible(request, pk)], timezone.now()).all
+    return render(request, "devices/_device_live.html", {"reading": reading})
 
 
 def _about(request: PersonRequest, device: Device) -> dict[str, Any]:

@@ -14,27 +14,27 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from devices import blocking, ending
-from devices.forms_lifecycle import DeleteDeviceForm, ManyForm, ReplaceDeviceForm
+from devices.forms_lifecycle import DeleteDeviceForm, ManyForm
 from devices.models import Device
 from orgs.audit import address_of
 from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, button_on, posted
 
 
-def _managed(request: PersonRequest, pk: int) -> Device:
+def managed(request: PersonRequest, pk: int) -> Device:
     devices = Device.objects.managed_by(request.user).select_related("organization", "channel__account")
     return get_object_or_404(devices, pk=pk)
 
 
-def _by(request: PersonRequest) -> dict[str, Any]:
+def done_by(request: PersonRequest) -> dict[str, Any]:
     return {"by": request.user, "address": address_of(request)}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def block(request: PersonRequest, pk: int) -> HttpResponse:
     """Shut a device out, after a question."""
-    device = _managed(request, pk)
+    device = managed(request, pk)
     if request.method == "POST":
-        blocking.block(device, **_by(request))
+        blocking.block(device, **done_by(request))
         messages.success(request, _said_blocked([device]))
         return redirect(device)
     path = breadcrumbs(request.user, device.organization, device, _("Block"))
@@ -44,8 +44,8 @@ def block(request: PersonRequest, pk: int) -> HttpResponse:
 @button_on("device")
 def unblock(request: PersonRequest, pk: int) -> HttpResponse:
     """Let a device in again."""
-    device = _managed(request, pk)
-    blocking.unblock(device, **_by(request))
+    device = managed(request, pk)
+    blocking.unblock(device, **done_by(request))
     messages.success(request, _said_unblocked([device]))
     return redirect(device)
 
@@ -61,7 +61,7 @@ def block_many(request: PersonRequest) -> HttpResponse:
     if "confirmed" not in request.POST:
         path: list[Breadcrumb] = [{"label": _("As a list"), "url": back}, {"label": _("Block")}]
         return _ask_to_block(request, chosen, cancel_url=back, next=back, breadcrumbs=path)
-    blocking.block_all(chosen, **_by(request))
+    blocking.block_all(chosen, **done_by(request))
     messages.success(request, _said_blocked(chosen))
     return redirect(back)
 
@@ -71,7 +71,7 @@ def unblock_many(request: PersonRequest) -> HttpResponse:
     """Let several devices in again; the list has the form."""
     form = ManyForm(posted(request), user=request.user)
     if form.is_valid():
-        done = [device for device in form.cleaned_data["devices"] if blocking.unblock(device, **_by(request))]
+        done = [device for device in form.cleaned_data["devices"] if blocking.unblock(device, **done_by(request))]
         if done:
             messages.success(request, _said_unblocked(done))
         else:
@@ -135,10 +135,10 @@ def _said_unblocked(devices: Sequence[Device]) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: PersonRequest, pk: int) -> HttpResponse:
     """Delete a device, after asking what becomes of its channel."""
-    device = _managed(request, pk)
+    device = managed(request, pk)
     form = DeleteDeviceForm(posted(request), device=device)
     if form.is_valid():
-        ending.delete(device, keep_channel=form.keeps_channel, **_by(request))
+        ending.delete(device, keep_channel=form.keeps_channel, **done_by(request))
         messages.success(request, _("“{device}” is deleted.").format(device=device))
         return redirect("device_list")
     told = [
@@ -160,48 +160,3 @@ def delete(request: PersonRequest, pk: int) -> HttpResponse:
         "breadcrumbs": breadcrumbs(request.user, device.organization, device, _("Delete")),
     }
     return render(request, "devices/delete.html", context)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def replace(request: PersonRequest, pk: int) -> HttpResponse:
-    """Give the place of a broken device to another one."""
-    device = _managed(request, pk)
-    form = ReplaceDeviceForm(posted(request))
-    if form.is_valid():
-        try:
-            replaced = ending.replace(
-                device,
-                serial=form.cleaned_data["serial"],
-                keep_other_channel=form.keeps_other_channel,
-                **_by(request),
-            )
-        except ending.CannotReplace as problem:
-            form.add_error("serial", str(problem))
-        else:
-            said = _("{serial} is “{device}” now. It gets its key when it asks next: switch it on, or off and on.")
-            messages.success(request, said.format(serial=replaced.serial, device=replaced))
-            return redirect(replaced)
-    told = [
-        _("The new one takes over the name, the place, the channel and everything measured so far."),
-        _("Everybody who sees “{device}” goes on seeing it, with the same read keys.").format(device=device),
-    ]
-    if device.channel and not device.channel.account.on_platform.can_rotate_write_keys:
-        told.append(
-            _(
-                "{platform} lets no program end a write key, so the device moves to a new channel there: the account "
-                "must have one left. What was measured stays on the chart."
-            ).format(platform=device.channel.account.get_platform_display())
-        )
-    elif device.channel:
-        told.append(_("The write key is renewed, so that the old hardware cannot write any more."))
-    if device.blocked_at:
-        told.append(_("The old one is blocked and stays out. The new one is not blocked."))
-    else:
-        told.append(_("The serial number {serial} is free again.").format(serial=device.serial))
-    context = {
-        "device": device,
-        "form": form,
-        "consequences": told,
-        "breadcrumbs": breadcrumbs(request.user, device.organization, device, _("Replace")),
-    }
-    return render(request, "devices/replace.html", context)

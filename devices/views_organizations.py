@@ -69,7 +69,7 @@ def organization(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _devices_of(request: PersonRequest, organization: Organization, now: datetime) -> tuple[Page[Any], Readings]:
-    devices = Device.objects.at_or_below(organization).select_related("organization", "channel__account")
+    devices = Device.objects.at_or_below(organization).select_related("organization", "channel__account", "contact")
     page: Page[Any] = Paginator(devices.order_by("organization__lft", *Device.BY_NAME), DEVICES_A_PAGE).get_page(
         request.GET.get("page")
     )
@@ -92,6 +92,8 @@ def organization_live(request: PersonRequest, pk: int) -> HttpResponse:
         "readings": readings.all,
         "is_managed": access.may_manage(request.user, shown),
     }
+    if not readings.all and changes.is_other_page:
+        context["has_key"] = RegistrationKey.objects.filter(organization=shown).letting_in().exists()
     return render(request, "devices/_organization_live.html", context)
 
 
@@ -99,6 +101,8 @@ def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]
     here = Membership.objects.filter(organization=shown).select_related("user")
     people = list(here.order_by("user__given_name", "user__email")[: PEOPLE_SHOWN + 1])
     above = access.people_who_see(shown).exclude(organization=shown)
+    keys = RegistrationKey.objects.filter(organization=shown).defer(*RegistrationKey.SECRETS)
+    keys = keys.order_by("revoked_at", "-created_at")
     known = set(access.visible_path(request.user, shown).values_list("pk", flat=True))
     return {
         "people": people[:PEOPLE_SHOWN],
@@ -110,7 +114,6 @@ def _for_managers(request: PersonRequest, shown: Organization) -> dict[str, Any]
         .pending()
         .filter(organization=shown)
         .order_by("created_at"),
-        "keys": RegistrationKey.objects.filter(organization=shown)
-        .defer(*RegistrationKey.SECRETS)
-        .order_by("revoked_at", "-created_at"),
+        "keys": keys,
+        "has_key": any(key.lets_in for key in keys),
     }

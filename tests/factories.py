@@ -9,10 +9,11 @@ from typing import Any
 
 import factory
 from allauth.account.models import EmailAddress
+from django.utils import timezone
 
 from channels.models import Channel, ChannelKey, PlatformAccount
 from channels.platforms import platform_named
-from devices.models import Device, RegistrationKey
+from devices.models import Device, DeviceContact, RegistrationKey
 from devices.registration_key_text import RegistrationKeyText
 from orgs import tree
 from orgs.models import Membership, Organization, User
@@ -101,7 +102,7 @@ class RegistrationKeyFactory(factory.django.DjangoModelFactory):
 
 
 class DeviceFactory(factory.django.DjangoModelFactory):
-    """A registered device with a channel on the embedded platform; with `channel=None` one that has none yet."""
+    """A device that has registered, with a channel on the embedded platform; with `channel=None` one without yet."""
 
     class Meta:
         model = Device
@@ -117,6 +118,7 @@ class DeviceFactory(factory.django.DjangoModelFactory):
         device = Device.objects.create(**kwargs)
         if not without_channel:
             give_channel(device)
+            DeviceContact.objects.create(device=device, asked_at=timezone.now())
         return device
 
 

@@ -24,7 +24,6 @@ from channels.renewal_rounds import RenewalRound
 from channels.tasks import check_account
 from devices.models import (
     Closure,
-    DeviceContact,
     ExpectedDevice,
     FormerDevice,
     PendingDevice,
@@ -64,7 +63,6 @@ def household(customer: Organization) -> None:
     assert device.channel
     device.registered_with = registration_key(customer, member.user)
     device.save()
-    DeviceContact.objects.create(device=device, asked_at=timezone.now())
     remote = PlatformChannel.objects.get(number=device.channel.number)
     mine = ApiKey.objects.issue(remote, writes=False, note="Marge")
     ChannelKey.holding(mine.value, channel=device.channel, kind=ChannelKey.Kind.READ, holder=member.user).save()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -115,3 +116,68 @@ def test_a_device_appears_on_the_page_of_its_organization_by_itself(
         page.get_by_label(re.compile("It is deleted with all")).check()
         page.get_by_role("button", name=f"Delete “{FIRST}”").click()
         expect(page.locator("#messages")).to_contain_text("is deleted.")
+
+
+def test_what_needs_attention_comes_by_itself_and_leaves_the_focus_where_it_is(
+    somebody: Somebody, cast: Cast, portal: Portal
+) -> None:
+    homer, elsewhere = somebody("homer"), somebody("homer-elsewhere")
+    elsewhere.log_in("homer@example.com", cast.password)
+    homer.page.clock.install()
+    homer.log_in("homer@example.com", cast.password)
+    page, attention = homer.page, homer.page.locator("#attention-here")
+
+    def make_a_key_that_expires_soon(label: str) -> None:
+        elsewhere.open("/organizations/2/registration-keys/new/")
+        elsewhere.page.get_by_label("Label").fill(label)
+        elsewhere.page.get_by_label("Good until the end of").fill(f"{datetime.now(UTC).date() + timedelta(days=3)}")
+        elsewhere.page.get_by_role("button", name="Make the key").click()
+        expect(elsewhere.page.locator("#messages")).to_contain_text("The new registration key is ready.")
+
+    make_a_key_that_expires_soon("Attic")
+    page.clock.fast_forward(A_LOOK)
+    expect(attention.get_by_role("listitem").filter(has_text="(Attic)")).to_be_visible()
+    homer.look("something-needs-attention-by-itself")
+    link = attention.get_by_role("link").filter(has_text="(Attic)")
+    link.focus()
+    make_a_key_that_expires_soon("Boiler room")
+    page.clock.fast_forward(A_LOOK)
+    expect(attention.get_by_role("listitem").filter(has_text="(Boiler room)")).to_be_visible()
+    expect(link).to_be_focused()
+    for _ in range(2):
+        homer.open("/devices/")
+        attention.get_by_role("link").filter(has_text=re.compile("Attic|Boiler room")).first.click()
+        page.get_by_role("link", name="Revoke …").click()
+        page.get_by_role("button", name="Revoke").click()
+        expect(page.locator("#messages")).to_contain_text("any more")
+
+
+def test_a_new_name_comes_to_the_page_of_a_device_by_itself_and_its_menu_stays_open(
+    somebody: Somebody, cast: Cast, portal: Portal
+) -> None:
+    envelope(portal.url, "74743827343")
+    homer, elsewhere = somebody("homer"), somebody("homer-elsewhere")
+    elsewhere.log_in("homer@example.com", cast.password)
+    homer.page.clock.install()
+    homer.log_in("homer@example.com", cast.password)
+    page = homer.open("/devices/list/?q=Living")
+    page.get_by_role("link", name="Living room", exact=True).click()
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("link", name="Block …").focus()
+
+    def rename(name: str, description: str) -> None:
+        elsewhere.page.goto(f"{page.url}edit/")
+        elsewhere.page.get_by_label("Name").fill(name)
+        elsewhere.page.get_by_label("Description").fill(description)
+        elsewhere.page.get_by_role("button", name="Save").click()
+        expect(elsewhere.page.get_by_role("heading", level=1)).to_have_text(name)
+
+    rename("Parlour", "Beside the piano")
+    try:
+        page.clock.fast_forward(A_LOOK)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Parlour")
+        expect(page.get_by_text("Beside the piano")).to_be_visible()
+        expect(page.get_by_role("link", name="Block …")).to_be_focused()
+        homer.look("renamed-by-itself")
+    finally:
+        rename("Living room", "")

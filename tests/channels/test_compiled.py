@@ -55,7 +55,7 @@ def test_an_update_changes_the_rows_that_it_names_and_counts_them(
 ) -> None:
     update = CompiledUpdate(the_moved, may_be_lost=may_be_lost, **EXAMPLE)
     for device in (simpsons.kitchen, simpsons.reactor):
-        DeviceContact.objects.create(device=device, asked_at=NOON)
+        DeviceContact.objects.filter(device=device).update(asked_at=NOON)
     later = NOON + timedelta(microseconds=1)
     with django_assert_num_queries(1):
         assert update.run(device=simpsons.kitchen.pk, at=later) == 1

@@ -137,8 +137,9 @@ def test_devices_are_neither_made_nor_deleted_here(as_operator: Client, simpsons
 @pytest.mark.parametrize(("asked", "found"), [("day", "kitchen"), ("week", "reactor"), ("never", "garage")])
 def test_silent_devices_are_found(asked: str, found: str, as_operator: Client, simpsons: Cast) -> None:
     now = timezone.now()
-    DeviceContact.objects.create(device=simpsons.kitchen, asked_at=now - timedelta(hours=1))
-    DeviceContact.objects.create(device=simpsons.reactor, asked_at=now - timedelta(days=8))
+    DeviceContact.objects.filter(device=simpsons.kitchen).update(asked_at=now - timedelta(hours=1))
+    DeviceContact.objects.filter(device=simpsons.reactor).update(asked_at=now - timedelta(days=8))
+    DeviceContact.objects.filter(device=simpsons.garage).delete()
     response = as_operator.get(_url("device_changelist"), {"asked": asked})
     assert [str(device) for device in response.context["cl"].result_list] == [found]
 

@@ -183,6 +183,30 @@ def test_the_page_asks_first_and_says_what_has_happened(simpsons: Cast, as_homer
     assert "the portal gives it no key" not in html
 
 
+def test_a_member_learns_who_can_unblock_and_that_nothing_new_comes_until_then(
+    simpsons: Cast, as_homer: Client, as_marge: Client
+) -> None:
+    address = f"/devices/{simpsons.kitchen.pk}/"
+    said = "Blocked by a manager since"
+    assert said not in as_marge.get(address).content.decode()
+    blocking.block(simpsons.kitchen, by=simpsons.homer)
+    marges = as_marge.get(address).content.decode()
+    assert said in marges
+    assert "No new values come until it is unblocked." in marges
+    assert "ask somebody who manages it" in marges
+    assert said not in as_homer.get(address).content.decode(), "he has blocked it himself, and has the button"
+
+
+def test_a_member_is_not_told_that_nothing_comes_where_a_blocked_device_can_go_on_writing(
+    simpsons: Cast, as_marge: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Embedded, "can_rotate_write_keys", False)
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(blocked_at=timezone.now())
+    marges = as_marge.get(f"/devices/{simpsons.kitchen.pk}/").content.decode()
+    assert "Blocked by a manager since" in marges
+    assert "No new values come" not in marges
+
+
 def test_blocked_devices_are_found_in_the_list(simpsons: Cast, as_homer: Client) -> None:
     blocking.block(simpsons.kitchen, by=simpsons.homer)
     found = as_homer.get("/devices/list/?state=blocked").context["found"]

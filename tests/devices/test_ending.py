@@ -206,7 +206,7 @@ def test_hardware_that_has_come_in_by_itself_gives_up_its_own_place(
     own = opened(ask(NEW, key.lookup), key)
     newcomer, number = Device.objects.get(serial=NEW), number_of(simpsons.kitchen)
 
-    ending.replace(simpsons.kitchen, serial=NEW, keep_other_channel=keep, by=simpsons.homer)
+    ending.replace(simpsons.kitchen, serial=NEW, giving_up=newcomer.pk, keep_other_channel=keep, by=simpsons.homer)
 
     assert not Device.objects.filter(pk=newcomer.pk).exists()
     assert opened(ask(NEW, key.lookup), key).channel == number
@@ -217,7 +217,8 @@ def test_hardware_that_has_come_in_by_itself_gives_up_its_own_place(
 
 def test_it_may_ask_with_the_key_that_it_came_with_wherever_the_place_is(simpsons: Cast, key: RegistrationKey) -> None:
     ask(NEW, key.lookup)
-    ending.replace(simpsons.reactor, serial=NEW, by=simpsons.homer)
+    newcomer = Device.objects.get(serial=NEW)
+    ending.replace(simpsons.reactor, serial=NEW, giving_up=newcomer.pk, by=simpsons.homer)
     assert opened(ask(NEW, key.lookup), key).channel == number_of(simpsons.reactor)
 
 
@@ -328,16 +329,6 @@ def test_what_becomes_of_the_channel_has_to_be_said(simpsons: Cast, as_homer: Cl
     answer = as_homer.post(f"/devices/{simpsons.kitchen.pk}/delete/", {"channel": "whatever"})
     assert answer.status_code == 200
     assert Device.objects.filter(pk=simpsons.kitchen.pk).exists()
-
-
-def test_homer_replaces_on_the_page(simpsons: Cast, as_homer: Client) -> None:
-    address = f"/devices/{simpsons.kitchen.pk}/replace/"
-    for wrong, said in (("no serial", "A serial number has 1 to 64"), (simpsons.kitchen.serial, "has already")):
-        html = as_homer.post(address, {"serial": wrong}).content.decode()
-        assert said in html
-        assert f'value="{wrong}"' in html
-    html = as_homer.post(address, {"serial": NEW}, follow=True).content.decode()
-    assert f"{NEW} is “kitchen” now." in html
 
 
 def test_a_stubborn_platform_is_said_so_before_deleting_and_replacing(

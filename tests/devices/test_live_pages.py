@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,11 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from devices import views_organizations
-from devices.models import Device
+from devices.models import Device, DeviceContact
 from orgs.models import Membership
 from tests.conftest import Cast
 from tests.devices.measuring import measure
-from tests.factories import DeviceFactory, MembershipFactory
+from tests.factories import DeviceFactory, MembershipFactory, RegistrationKeyFactory
 
 
 def opened(client: Client, address: str) -> str:
@@ -27,7 +28,8 @@ def opened(client: Client, address: str) -> str:
     shown = re.search(r'id="live-shown" name="shown" value="([^"]*)"', html)
     assert looks, f"{address} does not look again"
     assert shown
-    return f"{unescape(looks[1])}&shown={shown[1]}"
+    attention = re.search(r'id="live-attention" name="attention" value="([^"]*)"', html)
+    return f"{unescape(looks[1])}&shown={shown[1]}" + (f"&attention={attention[1]}" if attention else "")
 
 
 def look(client: Client, address: str) -> str:
@@ -220,10 +222,76 @@ def test_the_page_of_an_organization_shows_new_values_and_new_devices(simpsons: 
     assert '<span class="count" id="devices-count" hx-swap-oob="true">1</span>' in html
 
 
+def test_what_changes_on_the_page_of_a_device_has_a_place_there(simpsons: Cast, as_marge: Client) -> None:
+    page = f"/devices/{simpsons.kitchen.pk}/"
+    stands = as_marge.get(page).content.decode()
+    places = re.findall(r'id="([^"]+)" ?(?:hidden )?hx-swap-oob="true"', look(as_marge, f"{page}live/"))
+    assert len(places) == 6
+    assert [place for place in places if stands.count(f'id="{place}"') != 1] == []
+
+
+def test_the_facts_of_a_device_follow_its_headline(simpsons: Cast, as_marge: Client, time_machine: Any) -> None:
+    kitchen, page = simpsons.kitchen, f"/devices/{simpsons.kitchen.pk}/"
+    as_marge.get(page)
+    time_machine.move_to(timezone.now(), tick=False)
+    measure(kitchen, "23.25")
+    DeviceContact.objects.update(asked_at=timezone.now())
+    kitchen.describe(name="pantry", description="Beside the stove")
+    time_machine.shift(timedelta(seconds=5))
+    html = look(as_marge, f"{page}live/")
+    for fact in ("measured", "asked"):
+        assert re.search(rf'<span id="{fact}-{kitchen.pk}" hx-swap-oob="true"><time [^>]*>5\sseconds ago</time>', html)
+    assert f'<span id="name-{kitchen.pk}" hx-swap-oob="true">pantry</span>' in html
+    assert f'<p id="description-{kitchen.pk}" hx-swap-oob="true">Beside the stove</p>' in html
+
+
+def test_a_look_at_a_device_leaves_keys_chart_and_menus_alone(simpsons: Cast, as_homer: Client) -> None:
+    html = look(as_homer, f"/devices/{simpsons.kitchen.pk}/live/")
+    assert "description-" in html
+    for whole in ("data-chart", "read-key", "<details", "<form", "<button", "<a "):
+        assert whole not in html
+
+
 def test_whose_organization_it_is_no_longer_is_told_nothing_of_it(simpsons: Cast, as_marge: Client) -> None:
     address = opened(as_marge, f"/organizations/{simpsons.household.pk}/")
     Membership.objects.filter(user=simpsons.marge).delete()
     assert as_marge.get(address).status_code == 404
+
+
+def test_what_needs_attention_follows_on_a_page_that_stands(simpsons: Cast, as_homer: Client) -> None:
+    address = opened(as_homer, "/devices/")
+    assert "attention-here" not in look(as_homer, address)
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    html = look(as_homer, address)
+    assert '<div id="attention-here" hx-swap-oob="innerHTML">' in html
+    assert "“kitchen” (Household) has not sent anything for more than an hour." in html
+    stands = opened(as_homer, "/devices/")
+    assert "attention-here" not in look(as_homer, stands), "what is the same is not drawn anew"
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(blocked_at=timezone.now())
+    html = look(as_homer, stands)
+    assert '<div id="attention-here" hx-swap-oob="innerHTML">' in html
+    assert "Needs attention" not in html
+
+
+def test_the_focus_on_a_matter_finds_it_again_when_another_comes_before_it(simpsons: Cast, as_homer: Client) -> None:
+    RegistrationKeyFactory(organization=simpsons.home, uses=1, use_limit=1)
+
+    def link(html: str, label: str) -> str:
+        return re.search(rf'</svg> {label}</span>.*?<a [^>]*id="(attention-[^"]+)"', html, re.DOTALL)[1]  # type: ignore[index]
+
+    before = as_homer.get("/devices/").content.decode()
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    after = as_homer.get("/devices/").content.decode()
+    assert link(before, "Used up") == link(after, "Used up") != link(after, "Silent")
+
+
+def test_members_and_further_pages_look_for_nothing_that_needs_attention(
+    simpsons: Cast, as_marge: Client, as_homer: Client
+) -> None:
+    assert "attention=" not in opened(as_marge, "/devices/")
+    assert "attention=" not in opened(as_homer, "/devices/?q=kitchen")
+    measure(simpsons.kitchen, "20", timezone.now() - timedelta(hours=2))
+    assert "Needs attention" not in look(as_marge, "/devices/live/?attention=")
 
 
 @pytest.mark.parametrize("said", ["", "1", "x-y", "1-9.", "1-٣.٣", "1-" + "9" * 40 + ".1", "-.-", "\0"])
@@ -232,13 +300,19 @@ def test_nonsense_about_what_is_shown_does_no_harm(simpsons: Cast, as_marge: Cli
     assert as_marge.get(f"/organizations/{simpsons.household.pk}/live/", {"shown": said}).status_code == 200
 
 
-@pytest.mark.parametrize("page", ["/devices/", "/organizations/{household}/"])
-def test_a_look_takes_as_many_queries_whatever_has_changed(simpsons: Cast, as_marge: Client, page: str) -> None:
-    address = opened(as_marge, page.format(household=simpsons.household.pk))
+@pytest.mark.parametrize(
+    ("who", "page"),
+    [("marge", "/devices/"), ("homer", "/devices/"), ("marge", "/organizations/{household}/")],
+)
+def test_a_look_takes_as_many_queries_whatever_has_changed(
+    simpsons: Cast, as_marge: Client, as_homer: Client, who: str, page: str
+) -> None:
+    client = as_homer if who == "homer" else as_marge
+    address = opened(client, page.format(household=simpsons.household.pk))
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:
-            look(as_marge, address)
+            look(client, address)
         return len(asked)
 
     before = queries()

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from devices import renewal
 from devices.models import RegistrationKey
 from orgs.audit import AuditEntry
 from tests.conftest import Cast
@@ -123,19 +124,55 @@ def test_two_clicks_on_revoke_keep_the_first_moment(key: RegistrationKey, as_hom
     assert RegistrationKey.objects.get().revoked_at == first
 
 
-@pytest.mark.parametrize(
-    ("fields", "state"),
-    [
-        ({}, "Good"),
-        ({"expires_at": timezone.now() - timedelta(hours=1)}, "Expired"),
-        ({"use_limit": 2, "uses": 2}, "Used up"),
-        ({"revoked_at": timezone.now()}, "Revoked"),
-    ],
-)
-def test_the_state_is_said(simpsons: Cast, as_homer: Client, fields: dict[str, object], state: str) -> None:
+OVER = {
+    "Expired": {"expires_at": timezone.now() - timedelta(hours=1)},
+    "Used up": {"use_limit": 2, "uses": 2},
+    "Revoked": {"revoked_at": timezone.now()},
+}
+NEXT_STEP = {
+    "Expired": "Make a new key, or let this one be good for longer.",
+    "Used up": "For more, raise the limit or make a new key.",
+    "Revoked": "Make a new key for new devices.",
+}
+
+
+@pytest.mark.parametrize(("state", "fields"), {"Good": {}, **OVER}.items())
+def test_its_facts_and_its_line_say_the_same_state(
+    simpsons: Cast, as_homer: Client, fields: dict[str, object], state: str
+) -> None:
     key = RegistrationKeyFactory(organization=simpsons.home, **fields)
     html = as_homer.get(key.get_absolute_url()).content.decode()
-    assert re.search(rf'class="state state-\w+".*?</svg> {state}</span>', html)
+    assert re.findall(r'class="state state-\w+".*?</svg> ([\w ]+)</span>', html) == [state, state]
+
+
+@pytest.mark.parametrize(("state", "fields"), OVER.items())
+def test_a_key_that_lets_nobody_in_invites_nobody_to_use_it_and_says_what_to_do(
+    simpsons: Cast, as_homer: Client, fields: dict[str, object], state: str
+) -> None:
+    invitation = "the device appears in The Simpsons by itself"
+    good = RegistrationKeyFactory(organization=simpsons.home)
+    assert invitation in as_homer.get(good.get_absolute_url()).content.decode()
+    over = RegistrationKeyFactory(organization=simpsons.home, **fields)
+    html = as_homer.get(over.get_absolute_url()).content.decode()
+    assert invitation not in html
+    assert "No new device gets into The Simpsons with this registration key." in html
+    assert NEXT_STEP[state] in html
+    assert f"/organizations/{simpsons.home.pk}/registration-keys/new/" in html
+
+
+def test_a_key_that_is_being_replaced_invites_nobody_to_set_it_into_a_new_device(
+    key: RegistrationKey, as_homer: Client
+) -> None:
+    renewal.renew(key, by=None)
+    assert "No new device gets into The Simpsons" in as_homer.get(key.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize("fields", [{}, *OVER.values()])
+def test_a_key_says_of_itself_what_a_query_for_those_that_let_in_says(
+    simpsons: Cast, fields: dict[str, object]
+) -> None:
+    key = RegistrationKeyFactory(organization=simpsons.home, **fields)
+    assert key.lets_in is RegistrationKey.objects.letting_in().filter(pk=key.pk).exists()
 
 
 def test_the_qr_code_holds_the_key_and_nothing_else(key: RegistrationKey, as_homer: Client) -> None:

@@ -254,7 +254,8 @@ def test_the_tree_shows_a_customer_with_devices_last_seen_and_account(everything
     assert (home.device_count, household.device_count, home.people) == (3, 1, 4)
     assert home.account_state == PlatformAccount.State.VERIFIED
     assert home.last_asked_at == DeviceContact.objects.latest("asked_at").asked_at
-    assert household.last_asked_at is None
+    assert household.last_asked_at == DeviceContact.objects.get(device=everything.kitchen).asked_at
+    assert household.last_asked_at != home.last_asked_at
     assert household.customer_name == "The Simpsons"
 
 

@@ -201,7 +201,7 @@ def test_one_device_goes_back_and_its_page_says_so(simpsons: Cast, as_homer: Cli
     assert as_marge.get(simpsons.kitchen.get_absolute_url()).status_code == 404
     said = click_undo(as_homer, page)
     assert "1 device is where it was before." in said
-    assert "<h1>kitchen" in said
+    assert f'<h1><span id="name-{simpsons.kitchen.pk}">kitchen</span>' in said
     assert as_marge.get(simpsons.kitchen.get_absolute_url()).status_code == 200
 
 
