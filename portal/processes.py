@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ READY_WITHIN = 60.0
 """Seconds that a portal may take until it answers. It takes two; a machine that is busy may take ten times that."""
 ENDS_WITHIN = 5.0
 """Seconds that a process has after it was asked to end; then it is killed."""
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_EVERY = 0.1
 _LAST_LINES = 40
 
@@ -46,7 +48,7 @@ def stoppable() -> Iterator[None]:
             signal.signal(name, signal.SIG_IGN)
         raise Stopped
 
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {name: signal.getsignal(name) for name in _STOPPING}
     for name in before:
         signal.signal(name, stop)
     try:
@@ -54,6 +56,25 @@ def stoppable() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let what would stop us come after the block: a process that is just being started is nobody's to end yet."""
+    if threading.current_thread() is not threading.main_thread():  # Signals are handled in the main one alone.
+        yield
+        return
+    came: list[int] = []
+    before = {name: signal.getsignal(name) for name in _STOPPING}
+    for name in before:
+        signal.signal(name, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def free_port() -> int:
@@ -154,8 +175,9 @@ class Children:
 
     def start(self, name: str, command: Sequence[str], *, log: str, environment: Mapping[str, str]) -> Child:
         """Start one more; see `Child`. `log` is the name of its file in the folder, without `.log`."""
-        child = Child(name, command, environment=environment, log=self._folder / f"{log}.log")
-        self._children.append(child)
+        with _held_back():
+            child = Child(name, command, environment=environment, log=self._folder / f"{log}.log")
+            self._children.append(child)
         return child
 
     def end(self, child: Child, *, at_once: bool = False) -> None:

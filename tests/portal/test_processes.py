@@ -6,8 +6,10 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,23 @@ def test_children_end_when_the_block_fails(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert not born[0].is_running
+
+
+def test_a_child_that_is_just_being_started_when_somebody_stops_us_ends_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = []
+
+    def popen(*command: Any, **options: Any) -> subprocess.Popen[bytes]:
+        born.append(really(*command, **options))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return born[0]
+
+    really = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pytest.raises(Stopped), stoppable(), Children(tmp_path) as children:
+        start(children, SLEEPS)
+    assert born[0].poll() is not None
 
 
 @pytest.mark.parametrize("at_once", [False, True])
