@@ -29,6 +29,7 @@ from devices import (
 urlpatterns = [
     path("devices/", views.mine, name="dashboard"),
     path("devices/live/", views.mine_live, name="dashboard_live"),
+    path("devices/live/attention/", views.attention_live, name="attention_live"),
     path("devices/list/", views.device_list, name="device_list"),
     path("devices/list/move/", views_manage.move_many, name="devices_move"),
     path("devices/list/move-back/", views_manage.move_back, name="devices_move_back"),

@@ -112,12 +112,18 @@ def mine_live(request: PersonRequest) -> HttpResponse:
         "appeared": changes.appeared(to=request.user),
         "left": changes.left(Device.objects.visible_to(request.user)),
     }
-    if "attention" in request.GET:  # as a page says that shows what needs attention
-        attention = _attention(request, now)
-        context["attention"] = attention if attention.shown != request.GET["attention"] else None
     if changes.came_or_went and (changes.was_empty or not found.readings):
         context |= _where_there_are_none(request, _first_managed(request)) | {"redraws_all": True}
     return render(request, "devices/_mine_live.html", context)
+
+
+@require_safe
+def attention_live(request: PersonRequest) -> HttpResponse:
+    """What needs attention, if it is other than My devices shows. Asked less often: it costs more than all values."""
+    attention = _attention(request, timezone.now())
+    if attention.shown == request.GET.get("attention"):
+        return HttpResponse(status=204)
+    return render(request, "devices/_attention_live.html", {"attention": attention})
 
 
 @require_safe

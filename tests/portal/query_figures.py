@@ -7,7 +7,7 @@ one to say whether the service is paused for them.
 HOMER = {
     "/devices/": 32,
     "/devices/live/": 8,
-    "/devices/live/?attention=": 28,
+    "/devices/live/attention/": 25,
     "/devices/list/": 12,
     "/devices/list/?q=room": 13,
     "/devices/list/?q=r+o+m+f+l+a+t+1+2+3": 13,

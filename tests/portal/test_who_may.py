@@ -118,6 +118,7 @@ TABLE: list[Row] = [
     # Every page about one's own things opens for everybody and shows what is theirs.
     ("GET", "/devices/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/devices/live/", OK, OK, OK, OK, OK, LOGIN),
+    ("GET", "/devices/live/attention/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/organizations/", OK, OK, OK, OK, OK, LOGIN),
     ("GET", "/devices/list/", OK, OK, OK, OK, OK, LOGIN),
     # Always back to the list: what one does not manage is not moved, see the tests of that page.
