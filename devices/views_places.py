@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -14,14 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from devices.places import Loss, change_place, loss_without, move_place, remove_place, restore_place
+from devices.places import Loss, change_place, loss_without, move_place, remove_place
 from orgs import access, people
-from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager, OrganizationError
+from orgs.errors import AlreadyThere, CannotMove, ChangedMeanwhile, LastManager
 from orgs.forms_places import EndPlaceForm, MovePlaceForm, PlaceForm
-from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, button_on, note, posted
-from orgs.models import Membership, Organization, User
+from orgs.http import Breadcrumb, PersonRequest, breadcrumbs, note, posted
+from orgs.models import Membership, Organization
 from orgs.paths import Paths
-from orgs.undo import offer_undo, undone
+from orgs.undo import offer_undo
 
 
 def _managed(request: PersonRequest, pk: int) -> Membership:
@@ -82,7 +81,12 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             said = _("{who} is now in {place}, and sees what is there and below.")
-            messages.success(request, said.format(who=membership.user, place=Paths.of(request).to(target)))
+            said = said.format(who=membership.user, place=Paths.of(request).to(target))
+            if access.may_manage(request.user, target) and access.may_manage(request.user, before):
+                address = reverse("membership_move_back", args=[membership.pk])
+                offer_undo(request, said, address=address, back_to=before.pk, out_of=target.pk)
+            else:  # It was their own place.
+                messages.success(request, said)
             _say_on_hold(request, membership, resting)
             return _back(request, target)
     resting = access.invitations_resting_on(membership).count()
@@ -129,35 +133,6 @@ def leave(request: PersonRequest, pk: int) -> HttpResponse:
             return redirect("dashboard")
     context["consequences"] = _own_consequences(membership, loss_without(membership))
     return render(request, "devices/place_leave.html", context)
-
-
-@button_on("people")
-def restore(request: PersonRequest) -> HttpResponse:
-    """Undo `remove`: the same place, as it was."""
-    what = undone(request)
-    if what is None:
-        messages.error(request, _("This can no longer be undone. Invite the person again instead."))
-        return redirect("people")
-    organization = get_object_or_404(access.managed_organizations(request.user), pk=what["organization"])
-    membership = Membership(
-        pk=what["pk"],
-        organization=organization,
-        user=get_object_or_404(User.objects.all(), pk=what["user"]),
-        relation=what["relation"],
-        valid_until=datetime.fromisoformat(what["valid_until"]) if what["valid_until"] else None,
-        created_at=datetime.fromisoformat(what["created_at"]),
-        created_by=User.objects.filter(pk=what["created_by"]).first(),
-    )
-    try:
-        with transaction.atomic():
-            restore_place(membership)
-            _note(request, "membership.restored", membership)
-    except OrganizationError as error:
-        messages.error(request, str(error))
-    else:
-        said = _("{who} is in {place} again. Read keys that had ended stay ended: new ones are made when asked for.")
-        messages.success(request, said.format(who=membership.user, place=Paths.of(request).to(organization)))
-    return redirect(organization)
 
 
 def _end(request: PersonRequest, membership: Membership, form: EndPlaceForm, action: str) -> bool:

@@ -41,6 +41,7 @@ BUTTONS = frozenset({
     "invited/<int:pk>/restore/",
     "invited/<int:pk>/withdraw/",
     "language/",
+    "memberships/<int:pk>/move-back/",
     "memberships/restore/",
     "organizations/<int:pk>/expected-devices/forget/",
     "organizations/<int:pk>/expected-devices/restore/",

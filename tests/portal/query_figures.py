@@ -67,6 +67,7 @@ HOMER = {
     "/invitations/asked/": 2,
     "/language/": 2,
     "/memberships/restore/": 2,
+    "/memberships/{place}/move-back/": 2,
     "/organizations/{household}/delete/": 14,
     "/organizations/{household}/edit/": 4,
     "/organizations/{household}/expected-devices/": 4,
@@ -126,6 +127,7 @@ HOMER = {
 MARGE = {
     "/devices/": 12,
     "/devices/live/": 8,
+    "/devices/live/attention/": 12,
     "/devices/list/": 10,
     "/devices/list/?q=room": 11,
     "/devices/list/?q=r+o+m+f+l+a+t+1+2+3": 11,

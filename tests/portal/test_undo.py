@@ -238,3 +238,44 @@ def test_an_offer_is_good_for_some_minutes_and_its_owner_alone(
     monkeypatch.setattr("django.core.signing.time.time", lambda: later)
     assert "This can no longer be undone" in click_undo(as_homer, page)
     assert not Invitation.objects.pending().exists()
+
+
+# ---- a place ----
+
+
+def marge_moves(as_homer: Client, simpsons: Cast, to: Organization) -> Any:
+    address = f"/memberships/{simpsons.marge.memberships.get().pk}/move/"
+    return as_homer.post(address, {"organization": to.pk}, follow=True)
+
+
+def test_somebody_who_was_moved_is_back_where_they_were(simpsons: Cast, as_homer: Client, as_marge: Client) -> None:
+    before = simpsons.marge.memberships.values().get()
+    page = marge_moves(as_homer, simpsons, simpsons.power_plant)
+    assert as_marge.get(f"/devices/{simpsons.kitchen.pk}/").status_code == 404
+    html = click_undo(as_homer, page)
+    assert f"{simpsons.marge} is in Household again." in html
+    assert simpsons.marge.memberships.values().get() == before
+    assert as_marge.get(f"/devices/{simpsons.kitchen.pk}/").status_code == 200
+    assert AuditEntry.objects.filter(action="membership.moved", actor=simpsons.homer).count() == 2
+
+
+def test_somebody_who_was_moved_once_more_stays_there(simpsons: Cast, as_homer: Client) -> None:
+    page = marge_moves(as_homer, simpsons, simpsons.power_plant)
+    marge_moves(manager(simpsons), simpsons, simpsons.home)
+    assert "can no longer be undone. Move the person instead." in click_undo(as_homer, page)
+    assert simpsons.marge.memberships.get().organization == simpsons.home
+
+
+def test_nobody_goes_back_to_an_organization_that_is_gone(simpsons: Cast, as_homer: Client) -> None:
+    attic = OrganizationFactory(name="Attic", parent=simpsons.home)
+    simpsons.marge.memberships.update(organization=attic)
+    page = marge_moves(as_homer, simpsons, simpsons.power_plant)
+    tree.delete(attic)
+    assert "can no longer be undone. Move the person instead." in click_undo(as_homer, page)
+    assert simpsons.marge.memberships.get().organization == simpsons.power_plant
+
+
+def test_who_may_undo_a_move_is_who_has_moved(simpsons: Cast, as_homer: Client) -> None:
+    page = marge_moves(as_homer, simpsons, simpsons.power_plant)
+    assert "can no longer be undone." in click_undo(manager(simpsons), page)
+    assert simpsons.marge.memberships.get().organization == simpsons.power_plant

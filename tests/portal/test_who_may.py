@@ -292,6 +292,8 @@ TABLE: list[Row] = [
     # One's own place is one's own to leave, and nobody else's.
     ("GET", "/memberships/{marge_place}/leave/", GONE, GONE, OK, GONE, GONE, LOGIN),
     ("POST", "/memberships/{marge_place}/leave/", GONE, GONE, SENT, GONE, GONE, LOGIN),
+    ("GET", "/memberships/{marge_place}/move-back/", SENT, SENT, SENT, SENT, SENT, LOGIN),
+    ("POST", "/memberships/{marge_place}/move-back/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/memberships/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
     # Without the signed offer there is nothing to undo, see the tests of that page.
     ("POST", "/memberships/restore/", SENT, SENT, SENT, SENT, SENT, LOGIN),
