@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from channels.keys_shown import ShownKey
 from channels.models import ChannelKey
 from devices.read_rights import end_lost_read_keys
+from orgs.admin_logins import SecondFactorAdmin
 from orgs.admin_people import UserAdmin
 from orgs.admin_places import MembershipAdmin
 from orgs.models import Membership, User
@@ -27,7 +28,7 @@ from orgs.operators import ask_first, may_change, operator
 from portal.letters import Letter
 from portal.log_ins import LogIn
 
-admin.site.unregister([Membership, User])
+admin.site.unregister([Membership, User, Authenticator])
 NOTIFICATIONS = {
     Authenticator.Type.TOTP: "mfa/email/totp_deactivated",
     Authenticator.Type.WEBAUTHN: "mfa/email/webauthn_removed",
@@ -46,6 +47,30 @@ class PlaceAdmin(MembershipAdmin):
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         super().delete_model(request, obj)
         end_lost_read_keys(obj.organization)
+
+
+def _without(factors: Iterable[Authenticator]) -> None:
+    """End all log-ins of people who have just lost these second factors, and mail each of them about it."""
+    lost = {(factor.user, Authenticator.Type(factor.type)) for factor in factors}
+    LogIn.objects.filter(user__in={person for person, _kind in lost}).end()
+    for person, kind in sorted(lost, key=lambda one: (one[0].pk, one[1])):
+        if kind in NOTIFICATIONS:
+            get_adapter().send_notification_mail(NOTIFICATIONS[kind], person)
+
+
+@admin.register(Authenticator)
+class FactorAdmin(SecondFactorAdmin):
+    """Second factors; whoever loses one is told, and logged in nowhere any more."""
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        self.delete_queryset(request, Authenticator.objects.filter(pk=obj.pk))
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Authenticator]) -> None:
+        factors = list(queryset.select_related("user").defer(*self.secret_fields))
+        super().delete_queryset(request, queryset)
+        _without(factors)
 
 
 @admin.register(User)
@@ -121,11 +146,9 @@ class PersonAdmin(UserAdmin):
             return page
 
         def remove(person: User) -> str:
-            factors = list(Authenticator.objects.filter(user=person))
+            factors = list(Authenticator.objects.filter(user=person).select_related("user"))
             Authenticator.objects.filter(user=person).delete()
-            LogIn.objects.filter(user=person).end()
-            for kind in {factor.type for factor in factors} & set(NOTIFICATIONS):
-                get_adapter().send_notification_mail(NOTIFICATIONS[Authenticator.Type(kind)], person)
+            _without(factors)
             return gettext("The second factor was removed, with its recovery codes.") if factors else ""
 
         self._each(request, queryset, remove, gettext("There was no second factor."))

@@ -96,6 +96,24 @@ def test_who_has_lost_the_phone_gets_in_by_password_again_and_is_told(simpsons: 
     assert AuditEntry.objects.about(simpsons.marge).filter(action="operator.changed").exists()
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["on its own page", "chosen in the list"])
+def test_who_loses_it_by_the_list_of_second_factors_is_told_and_logged_out_too(
+    simpsons: Cast, as_operator: Client, several: bool
+) -> None:
+    TOTP.activate(simpsons.marge, TOTP_SECRET)
+    factor = Authenticator.objects.get(user=simpsons.marge)
+    at_home = Client()
+    at_home.force_login(simpsons.marge)
+    if several:
+        chosen = {"action": "delete_selected", "_selected_action": [factor.pk], "post": "yes"}
+        as_operator.post(reverse("admin:mfa_authenticator_changelist"), chosen)
+    else:
+        as_operator.post(reverse("admin:mfa_authenticator_delete", args=[factor.pk]), {"post": "yes"})
+    assert not Authenticator.objects.filter(user=simpsons.marge).exists()
+    assert [letter.to for letter in mail.outbox] == [["marge@example.net"]]
+    assert at_home.get("/devices/").status_code == 302
+
+
 def test_who_may_not_remove_second_factors_one_by_one_does_not_with_the_persons_action(
     simpsons: Cast, clerk: Client
 ) -> None:
