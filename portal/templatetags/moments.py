@@ -57,7 +57,7 @@ def ago(moment: datetime) -> str:
     Django's own is exact to the hour where nobody wants to know ("1 day, 6 hours ago"), and its German knows no cases.
     """
     apart = timezone.now() - moment
-    return _since(moment, apart) if apart >= timedelta(0) else _until(-apart)
+    return _since(moment, apart) if apart >= timedelta(0) else _until(moment, -apart)
 
 
 DAY, WEEK, MONTH, YEAR = (timedelta(days=days) for days in (1, 7, 30, 365))
@@ -79,12 +79,13 @@ def _since(moment: datetime, apart: timedelta) -> str:
     return ngettext("{count} year ago", "{count} years ago", count).format(count=count)
 
 
-def _until(left: timedelta) -> str:
-    """What ends is planned for: in days for two months."""
-    if left >= 2 * MONTH:
-        return ngettext("in {count} month", "in {count} months", left // MONTH).format(count=left // MONTH)
+def _until(moment: datetime, left: timedelta) -> str:
+    """What ends is planned for: in days for two months, as the reader counts them in a calendar."""
     if left >= 2 * DAY:
-        return ngettext("in {count} day", "in {count} days", left // DAY).format(count=left // DAY)
+        days = (timezone.localtime(moment).date() - timezone.localdate()).days
+        if (months := days // MONTH.days) >= 2:
+            return ngettext("in {count} month", "in {count} months", months).format(count=months)
+        return ngettext("in {count} day", "in {count} days", days).format(count=days)
     hours, minutes = left // timedelta(hours=1), left // timedelta(minutes=1)
     if hours >= 2:
         return ngettext("in {count} hour", "in {count} hours", hours).format(count=hours)

@@ -32,7 +32,7 @@ def _now():
     [
         ("en", "UTC", "31 December 2026", "in 3 days", "31 December 2026, 23:30:00 UTC"),
         ("de", "UTC", "31. Dezember 2026", "in 3 Tagen", "31. Dezember 2026, 23:30:00 UTC"),
-        ("de", "Europe/Berlin", "1. Januar 2027", "in 3 Tagen", "1. Januar 2027, 00:30:00 CET"),
+        ("de", "Europe/Berlin", "1. Januar 2027", "in 4 Tagen", "1. Januar 2027, 00:30:00 CET"),
     ],
 )
 def test_an_end_is_said_as_a_day_and_from_now_and_exactly_on_hover(
@@ -56,6 +56,7 @@ def test_what_ends_at_an_hour_is_said_with_it() -> None:
         ({"seconds": 20}, "in 1 minute"),
         ({"minutes": 90}, "in 90 minutes"),
         ({"hours": 47}, "in 47 hours"),
+        ({"days": 14, "seconds": -1}, "in 14 days"),
         ({"days": 59}, "in 59 days"),
         ({"days": 400}, "in 13 months"),
         ({"days": -1}, "1 day ago"),
