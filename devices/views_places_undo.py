@@ -49,7 +49,7 @@ def restore(request: PersonRequest) -> HttpResponse:
     return redirect(organization)
 
 
-@button_on("people")
+@button_on("membership_move")
 def move_back(request: PersonRequest, pk: int) -> HttpResponse:
     """Undo `move`, by the same rules, unless somebody has moved the person once more since."""
     places = access.managed_memberships(request.user).select_related("user", "organization")
