@@ -33,7 +33,7 @@ def move(membership: Membership, *, to: Organization) -> None:
     lock_tree_of(membership.organization)
     if to.tree_id != membership.organization.tree_id:
         raise CannotMove(_("A person cannot be moved to another customer. Invite them there."))
-    if Membership.objects.filter(user=membership.user_id, organization=to).exclude(pk=membership.pk).exists():
+    if Membership.objects.filter(user=membership.user_id, organization=to).exists():  # perhaps by this very place
         raise AlreadyThere(_("{who} is in {name} already.").format(who=membership.user, name=to.name))
     Membership.objects.filter(pk=membership.pk).update(organization=to)
     _require_a_manager(membership.organization)

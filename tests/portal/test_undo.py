@@ -259,6 +259,12 @@ def test_somebody_who_was_moved_is_back_where_they_were(simpsons: Cast, as_homer
     assert AuditEntry.objects.filter(action="membership.moved", actor=simpsons.homer).count() == 2
 
 
+def test_somebody_who_is_there_already_was_not_moved(simpsons: Cast, as_homer: Client) -> None:
+    page = marge_moves(as_homer, simpsons, simpsons.household)
+    assert f"{simpsons.marge} is in Household already." in page.content.decode()
+    assert not AuditEntry.objects.filter(action="membership.moved").exists()
+
+
 def test_somebody_who_was_moved_once_more_stays_there(simpsons: Cast, as_homer: Client) -> None:
     page = marge_moves(as_homer, simpsons, simpsons.power_plant)
     marge_moves(manager(simpsons), simpsons, simpsons.home)
