@@ -10,6 +10,7 @@ import dj_database_url
 import dj_email_url
 import django_cache_url
 from django.core.exceptions import ImproperlyConfigured
+from whitenoise.compress import Compressor
 
 from portal import environment
 
@@ -236,13 +237,15 @@ ICONS = _node / "bootstrap-icons" / "icons"
 STATICFILES_DIRS = [
     (f"npm/{name}", _node / folder)
     for name, folder in (
-        ("bootstrap", "bootstrap/dist"),
+        ("bootstrap/css", "bootstrap/dist/css"),
         ("htmx", "htmx.org/dist"),
         ("uplot", "uplot/dist"),
     )
     if (_node / folder).is_dir()
 ]
 WHITENOISE_USE_FINDERS = DEBUG
+# Source maps are asked for by developers' tools alone, and are half of what collectstatic would compress.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "map"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
