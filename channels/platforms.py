@@ -197,6 +197,12 @@ class Platform(Protocol):
     def last_entries(self, read_keys: Mapping[int, str]) -> dict[int, Entry]:
         """Return the last entry of each channel number in `read_keys`; those that have none are left out."""
 
+    def last_measured(self, numbers: Collection[int]) -> dict[int, datetime] | None:
+        """Return the moment of each channel's last entry; those that have none are left out.
+
+        None where the platform tells it only to those who have a key.
+        """
+
     def export_csv(self, number: int, *, read_key: str) -> Iterator[str]:
         """Yield all of the channel's history as lines of CSV: a line that names the columns, then one an entry.
 

@@ -197,6 +197,9 @@ class ThingSpeak:
         """
         return self._reader.last_entries(read_keys)
 
+    def last_measured(self, numbers: Collection[int]) -> None:
+        """Return None: private channels tell nothing without a key."""
+
     def export_csv(self, number: int, *, read_key: str) -> Iterator[str]:
         """Yield all of the channel's history as lines of CSV, newest first: see `channels.thingspeak_history`."""
         return csv_lines(lambda results, end: self.read_feed(number, read_key=read_key, results=results, end=end))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
@@ -23,6 +24,7 @@ from devices import admin_closures as admin_closures
 from devices import admin_keys as admin_keys
 from devices import admin_rollover as admin_rollover
 from devices.in_the_way import in_the_way_of
+from devices.latest import last_measured
 from devices.models import Device, DeviceContact, FormerDevice, RollOver
 from orgs.models import Organization
 from orgs.operator_links import Neighbour, link, link_to, list_of, when
@@ -65,14 +67,28 @@ class DeviceForm(_DeviceForm):
         return organization
 
 
+class DevicesShown(ChangeList):
+    """A page of devices, with when they measured: the channel platform is asked once for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        _note_last_measured(list(self.result_list))
+
+
+def _note_last_measured(devices: list[Any]) -> None:
+    moments = last_measured(devices)
+    for device in devices:
+        device.measured = when(moments[device.pk]) if device.pk in moments else gettext("not told by its platform")
+
+
 @admin.register(Device)
 class DeviceAdmin(OperatorAdmin[Device]):
     """Devices. They come by registering and are not made or deleted here."""
 
     form = DeviceForm
     list_display = (
-        "serial", "name", "customer_link", "organization", "channel_link", "write_key", "last_asked", "state",
-        "created_at",
+        "serial", "name", "customer_link", "organization", "channel_link", "write_key", "last_measured", "last_asked",
+        "state", "created_at",
     )  # fmt: skip
     list_filter = (
         AtOrBelowFilter, SilentFilter, ("channel", admin.EmptyFieldListFilter),
@@ -97,11 +113,11 @@ class DeviceAdmin(OperatorAdmin[Device]):
     autocomplete_fields = ("organization",)
     fields = (
         "serial", "state", "name", "description", "customer_link", "organization", "channel_link", "write_key",
-        "last_asked", "key_link", "created_at", "blocked_at", "uid",
+        "last_measured", "last_asked", "key_link", "created_at", "blocked_at", "uid",
     )  # fmt: skip
     readonly_fields = (
-        "serial", "state", "customer_link", "channel_link", "write_key", "last_asked", "key_link", "created_at",
-        "blocked_at", "uid",
+        "serial", "state", "customer_link", "channel_link", "write_key", "last_measured", "last_asked", "key_link",
+        "created_at", "blocked_at", "uid",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
@@ -109,6 +125,9 @@ class DeviceAdmin(OperatorAdmin[Device]):
         return super().get_queryset(request).annotate(
             write_key_pk=Subquery(current.values("pk")), write_key_version=Subquery(current.values("version"))
         )  # fmt: skip
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return DevicesShown
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -135,6 +154,13 @@ class DeviceAdmin(OperatorAdmin[Device]):
     def write_key(self, device: Any) -> SafeString | str:
         said = gettext("version {n}").format(n=device.write_key_version)
         return link_to(ChannelKey, device.write_key_pk, said)
+
+    @admin.display(description=_("last measured"))
+    def last_measured(self, device: Any) -> str:
+        """The moment of the last entry. The channel platform knows it, so that no list is sorted by it."""
+        if not hasattr(device, "measured"):
+            _note_last_measured([device])
+        return str(device.measured)
 
     @admin.display(description=_("last asked"), ordering="contact__asked_at")
     def last_asked(self, device: Device) -> str:

@@ -71,6 +71,35 @@ def last_values(devices: Sequence[Device]) -> LastValues:
     return LastValues(newest, out_of_reach)
 
 
+def last_measured(devices: Sequence[Device]) -> dict[int, datetime | None]:
+    """Return when each device last measured, by primary key, and None if it never has. No key is needed for it.
+
+    Two queries, whatever the number; `devices` come with `channel__account` selected. Those are left out whose
+    platform tells it only to those who have a key.
+    """
+    channels = {device.channel.line: device.channel for device in devices if device.channel is not None}
+    there = Channel.objects.of_lines(channels).still_there().order_by("pk").values_list("pk", "number", "first")
+    lines: dict[str, dict[int, int]] = defaultdict(dict)
+    for pk, number, first in there:
+        line = first or pk
+        lines[channels[line].account.platform][number] = line
+    moments: dict[int, datetime | None] = dict.fromkeys(channels)
+    for platform, line_of in lines.items():
+        found = platform_named(platform).last_measured(line_of)
+        for number, line in line_of.items():
+            if found is None:
+                moments.pop(line, None)
+            elif number in found:
+                moments[line] = found[number]  # The newest channel that has any comes last.
+    measured: dict[int, datetime | None] = {}
+    for device in devices:
+        if device.channel is None:
+            measured[device.pk] = None
+        elif device.channel.line in moments:
+            measured[device.pk] = moments[device.channel.line]
+    return measured
+
+
 def feed_of(
     channel: Channel,
     *,

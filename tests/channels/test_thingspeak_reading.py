@@ -189,6 +189,13 @@ def test_nothing_asked_for_is_nothing_found(script: ScriptedThingSpeak, thingspe
     assert script.asked == []
 
 
+def test_without_keys_it_is_not_asked_when_channels_last_measured(
+    script: ScriptedThingSpeak, thingspeak: ThingSpeak
+) -> None:
+    assert thingspeak.last_measured([9]) is None
+    assert script.asked == []
+
+
 @pytest.mark.parametrize(
     "answer",
     [

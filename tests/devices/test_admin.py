@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from channels.embedded import Embedded
+from channels.models import Channel, PlatformAccount
 from devices.models import Device, DeviceContact, RegistrationKey
 from devices.registration_key_text import derive_key
 from orgs.models import AuditEntry
+from orgs.operator_links import NOTHING, when
 from tests.conftest import Cast
+from tests.devices.measuring import measure
 from tests.factories import RegistrationKeyFactory
 
 
@@ -148,3 +153,43 @@ def test_a_device_without_a_channel_is_found(as_operator: Client, simpsons: Cast
     Device.objects.filter(pk=simpsons.kitchen.pk).update(channel=None)
     response = as_operator.get(_url("device_changelist"), {"channel__isempty": "1"})
     assert list(response.context["cl"].result_list) == [simpsons.kitchen]
+
+
+def _last_measured(client: Client, device: Device) -> tuple[str, str]:
+    """What the list and the page say of it."""
+    page = client.get(_url("device_changelist"), {"q": device.serial}).content.decode()
+    [cell] = re.findall(r'<td class="field-last_measured">(.*?)</td>', page)
+    one = client.get(_url("device_change", device.pk)).content.decode()
+    [line] = re.findall(r'field-last_measured.*?<div class="readonly">(.*?)</div>', one, re.DOTALL)
+    return cell, line
+
+
+def test_operators_see_when_a_device_measured_though_it_has_not_asked(as_operator: Client, simpsons: Cast) -> None:
+    assert _last_measured(as_operator, simpsons.kitchen) == (NOTHING, NOTHING)
+    DeviceContact.objects.filter(device=simpsons.kitchen).update(asked_at=timezone.now() - timedelta(days=90))
+    at = timezone.now().replace(microsecond=0) - timedelta(minutes=3)
+    measure(simpsons.kitchen, "21.5", at)
+    assert _last_measured(as_operator, simpsons.kitchen) == (when(at), when(at))
+    assert _last_measured(as_operator, simpsons.reactor) == (NOTHING, NOTHING)
+    Device.objects.filter(pk=simpsons.kitchen.pk).update(channel=None)
+    assert _last_measured(as_operator, simpsons.kitchen) == (NOTHING, NOTHING)
+
+
+def test_what_was_measured_in_the_channel_before_counts_until_there_is_more(
+    as_operator: Client, simpsons: Cast
+) -> None:
+    kitchen, account = simpsons.kitchen, simpsons.kitchen.channel.account
+    earlier = timezone.now().replace(microsecond=0) - timedelta(hours=1)
+    measure(kitchen, "21", earlier)
+    made = Embedded().create_channel(account.key, name="Kitchen", marker="next", labels={})
+    kitchen.channel = Channel.objects.create(account=account, number=made.number, first=kitchen.channel)
+    kitchen.save()
+    assert _last_measured(as_operator, kitchen) == (when(earlier), when(earlier))
+    later = earlier + timedelta(minutes=5)
+    Client().post("/update", {"api_key": made.write_key, "field1": "22", "created_at": later.isoformat()})
+    assert _last_measured(as_operator, kitchen) == (when(later), when(later))
+
+
+def test_where_the_platform_tells_it_to_key_holders_alone_the_list_says_so(as_operator: Client, simpsons: Cast) -> None:
+    PlatformAccount.objects.filter(channels__device=simpsons.kitchen).update(platform="thingspeak")
+    assert _last_measured(as_operator, simpsons.kitchen) == ("not told by its platform",) * 2

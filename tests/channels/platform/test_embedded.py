@@ -204,6 +204,15 @@ def test_the_feed_is_oldest_first_with_labels_and_only_the_values_sent(platform,
     assert [entry.entry_id for entry in late.entries] == [3]
 
 
+def test_when_channels_last_measured_is_told_without_a_key_in_one_query(
+    platform, homers, kitchen, django_assert_num_queries
+):
+    empty = platform.create_channel(homers, name="Empty", marker="empty", labels={})
+    stored(kitchen, 1, NOON, field1="20")
+    with django_assert_num_queries(1):
+        assert platform.last_measured([kitchen.number, empty.number]) == {kitchen.number: NOON}
+
+
 def test_last_entries_come_in_two_queries_without_the_feed_table(platform, homers, kitchen, django_assert_num_queries):
     reactor = platform.create_channel(homers, name="Reactor", marker="reactor", labels={})
     empty = platform.create_channel(homers, name="Empty", marker="empty", labels={})
