@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from devices.models import Device, ExpectedDevice, PendingDevice
 from devices.serials import NotASerial, check_serial
@@ -17,7 +18,12 @@ from orgs.models import Organization
 
 MOST_ROWS = 5000
 """What is entered at a time at most."""
-COLUMNS = ("serial", "name", "organization")
+COLUMNS = {
+    "serial": ("serial number", gettext_lazy("serial number")),
+    "name": (gettext_lazy("name"),),
+    "organization": (gettext_lazy("organization"),),
+}
+"""The columns of a file, and what else their heads may be called."""
 
 
 @dataclass(frozen=True)

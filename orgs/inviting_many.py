@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from orgs.invitations import Invitee
 from orgs.lines import BadLine, PlacesByName, check_name, read_table, said_of
 from orgs.models import Invitation, Membership, Organization
 
-COLUMNS = ("email", "name", "organization")
+COLUMNS = {
+    "email": ("e-mail", "e-mail address", gettext_lazy("E-mail address")),
+    "name": (gettext_lazy("name"),),
+    "organization": (gettext_lazy("organization"),),
+}
+"""The columns of a file, and what else their heads may be called."""
 MOST_ROWS = 100
 """What is invited at a time at most: all of it is one transaction."""
 

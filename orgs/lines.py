@@ -42,22 +42,22 @@ def first_problems(problems: Sequence[str]) -> list[str]:
 
 
 def read_table(
-    text: str, columns: Sequence[str], problems: list[str], *, most: int, too_many: str
+    text: str, columns: Mapping[str, Sequence[object]], problems: list[str], *, most: int, too_many: str
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Return the lines that have something in them, with their numbers, each as what is in its `columns`.
 
     Commas, semicolons (as spreadsheets write in much of Europe) and tabs separate columns. A first line with the
-    names of columns may put them into another order; it must name the first of `columns`. What is no line of such a
+    names of columns, or with what else `columns` says that they are called, may put them into another order; it must
+    name the first of `columns`. What is no line of such a
     file, or has more columns, becomes a sentence in `problems`. After `most` lines, good or bad, nothing is read any
     more, so that no file keeps the portal busy; that there are more is said first, as the sentence `too_many`.
     """
     order: Mapping[str, int] | None = None
-    lines = 0
+    first, lines = next(iter(columns)), 0
     for number, cells in _cells(text, problems):
         if order is None:
-            names = [cell.lower() for cell in cells]
-            if columns[0] in names:
-                order = {name: names.index(name) for name in columns if name in names}
+            order = _order_in(cells, columns)
+            if first in order:
                 continue
             order = {name: place for place, name in enumerate(columns)}
         lines += 1
@@ -71,6 +71,17 @@ def read_table(
             continue
         places = ((name, order.get(name, len(cells))) for name in columns)
         yield number, {name: cells[place] if place < len(cells) else "" for name, place in places}
+
+
+def _order_in(cells: Sequence[str], columns: Mapping[str, Sequence[object]]) -> dict[str, int]:
+    """Return which columns a line names, and at which place."""
+    names = [cell.casefold() for cell in cells]
+    order = {}
+    for column, others in columns.items():
+        called = {column, *(str(other).casefold() for other in others)}
+        if (place := next((place for place, name in enumerate(names) if name in called), None)) is not None:
+            order[column] = place
+    return order
 
 
 def _cells(text: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from channels.platform import answers, times, values
 from channels.platform.bulk import insert_many
@@ -21,6 +22,8 @@ from channels.platform.writing import spend
 MOST_ENTRIES = 100_000
 _BATCH = 2000
 _ASKED_AT_ONCE = 500
+_SAID = 10
+"""So many lines with mistakes are named; the rest is counted."""
 _EXTRAS = ("latitude", "longitude", "elevation", "status")
 _COLUMNS = (*(f"field{n}" for n in FIELDS), *_EXTRAS)
 Line = tuple[datetime, Mapping[str, str], int]
@@ -64,12 +67,15 @@ def add(channel: Channel, file: bytes, *, zone: tzinfo, now: datetime) -> int:
 
     The first line names the columns: `created_at` and any of field1…field8, latitude, longitude, elevation, status;
     others (an export's `entry_id`) are ignored. Entries get the next numbers of the channel. Moments without a zone
-    are read in `zone`. Raises CannotRead and MomentTaken, which name the line, and QuotaUsedUp.
+    are read in `zone`. Raises CannotRead and MomentTaken, which name the lines, and QuotaUsedUp.
     """
-    lines = sorted(_read(file, zone), key=lambda line: line[0])
+    problems: list[str] = []
+    lines = sorted(_read(file, zone, problems), key=lambda line: line[0])
+    problems += _doubles(lines)
+    if problems:
+        raise CannotRead(_all_of(problems))
     if not lines:
         raise CannotRead(_("The file has no entries."))
-    _check_doubles(lines)
     entries = [(moment, columns) for moment, columns, _line in lines]
     try:
         return _store(channel, entries, now)
@@ -88,24 +94,31 @@ def _store(channel: Channel, entries: Sequence[tuple[datetime, Mapping[str, str]
     return len(entries)
 
 
-def _check_doubles(lines: Sequence[Line]) -> None:
-    """Raise CannotRead if two lines, sorted by moment, have the same one."""
+def _doubles(lines: Sequence[Line]) -> Iterator[str]:
+    """Say which lines, sorted by moment, have the same one."""
     for (moment, _columns, line), (next_moment, _next_columns, next_line) in pairwise(lines):
         if moment == next_moment:
-            said = _("Lines {first} and {second} are of the same moment, {moment}. Nothing was stored.")
+            said = _("Lines {first} and {second} are of the same moment, {moment}.")
             first, second = sorted((line, next_line))
-            raise CannotRead(said.format(first=first, second=second, moment=times.spaced(moment, UTC)))
+            yield said.format(first=first, second=second, moment=times.spaced(moment, UTC))
 
 
 def _what_is_taken(channel: Channel, lines: Sequence[Line]) -> str:
-    """Say which line is of a moment that the channel already has. There may be more of them."""
+    """Say which lines are of moments that the channel already has."""
+    taken: dict[int, datetime] = {}
     for start in range(0, len(lines), _ASKED_AT_ONCE):
         some = {moment: line for moment, _columns, line in lines[start : start + _ASKED_AT_ONCE]}
-        found = Entry.objects.filter(channel=channel, created_at__in=some).order_by("created_at")
-        if taken := found.values_list("created_at", flat=True).first():
-            said = _("Line {line}: the channel already has an entry of {moment}. Nothing was stored.")
-            return said.format(line=some[taken], moment=times.spaced(taken, UTC))
-    return ""  # It was taken a moment ago, and is gone by now.
+        found = Entry.objects.filter(channel=channel, created_at__in=some)
+        taken |= {some[moment]: moment for moment in found.values_list("created_at", flat=True)}
+    said = _("Line {line}: the channel already has an entry of {moment}.")
+    return _all_of([said.format(line=line, moment=times.spaced(taken[line], UTC)) for line in sorted(taken)])
+
+
+def _all_of(problems: Sequence[str]) -> str:
+    """Return so many of the sentences as somebody reads, how many more there are, and that nothing was stored."""
+    more = len(problems) - _SAID
+    rest = ngettext("{count} more line has a mistake.", "{count} more lines have mistakes.", more).format(count=more)
+    return " ".join([*problems[:_SAID], *([rest] if more > 0 else []), _("Nothing was stored.")])
 
 
 def _keep_latest(latest: Latest, entries: Sequence[tuple[datetime, Mapping[str, str]]], first_id: int) -> None:
@@ -126,7 +139,8 @@ def _keep_latest(latest: Latest, entries: Sequence[tuple[datetime, Mapping[str, 
     latest.save()
 
 
-def _read(file: bytes, zone: tzinfo) -> Iterator[Line]:
+def _read(file: bytes, zone: tzinfo, problems: list[str]) -> Iterator[Line]:
+    """Yield the lines that can be read; the others become sentences in `problems`. Raises CannotRead of the whole."""
     try:
         text = file.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -142,21 +156,25 @@ def _read(file: bytes, zone: tzinfo) -> Iterator[Line]:
             if count > MOST_ENTRIES:
                 raise CannotRead(_("There are more than {count} entries. Split the file.").format(count=MOST_ENTRIES))
             if cells:
-                yield _entry(dict(zip(header, cells, strict=False)), zone, lines.line_num)
-    except csv.Error as problem:
-        raise CannotRead(_in_line(lines.line_num, f"{problem}.")) from None
+                try:
+                    yield _entry(dict(zip(header, cells, strict=False)), zone, lines.line_num)
+                except CannotRead as problem:
+                    problems.append(_in_line(lines.line_num, str(problem)))
+    except csv.Error as broken:
+        # What comes after it cannot be told apart any more.
+        problems.append(_in_line(lines.line_num, f"{broken}."))
 
 
 def _entry(sent: Mapping[str, str], zone: tzinfo, line: int) -> Line:
     moment = times.parse(sent.get("created_at", ""), zone)
     if moment is None:
-        raise CannotRead(_in_line(line, _("created_at cannot be read.")))
+        raise CannotRead(_("created_at cannot be read."))
     try:
         columns = values.read({name: text for name, text in sent.items() if name in _COLUMNS}).columns
     except ApiError as problem:
-        raise CannotRead(_in_line(line, problem.details)) from None
+        raise CannotRead(problem.details) from None
     return moment, columns, line
 
 
 def _in_line(line: int, problem: str) -> str:
-    return _("Line {line}: {problem} Nothing was stored.").format(line=line, problem=problem)
+    return _("Line {line}: {problem}").format(line=line, problem=problem)

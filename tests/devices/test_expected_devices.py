@@ -6,6 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
+from django.utils.translation import override
 
 from devices import forms_admission
 from devices.expected import MOST_ROWS, Expected, Lines, enter, read_lines
@@ -42,6 +43,13 @@ def rows(text: str, cast: Cast) -> list[Row]:
 )
 def test_what_people_enter_is_understood(simpsons: Cast, text: str, understood: list[Row]) -> None:
     assert rows(text, simpsons) == understood
+
+
+def test_the_heads_of_columns_may_be_what_pages_call_them(simpsons: Cast) -> None:
+    assert rows("Serial number;Organization\n1;Household", simpsons) == [("1", "", "Household")]
+    with override("de"):
+        assert rows("Organisation;Seriennummer\nHousehold;1", simpsons) == [("1", "", "Household")]
+        assert rows("serial number\n1", simpsons) == [("1", "", "")]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.html import escape
+from django.utils.translation import override
 from pytest_django import Settings
 
 from orgs import invitations, tree
@@ -80,6 +81,13 @@ def test_a_file_does_as_well_and_its_first_line_may_name_the_columns(simpsons: C
     file = SimpleUploadedFile("tenants.csv", "Organization;Email\nHousehold;ned@example.net\n".encode("utf-8-sig"))
     as_homer.post(page_of(simpsons.home), {"file": file, **WANTED})
     assert Invitation.objects.get().organization == simpsons.household
+
+
+def test_the_heads_of_columns_may_be_what_pages_call_them(simpsons: Cast) -> None:
+    with override("de"):
+        for email in ("E-Mail-Adresse", "e-mail"):
+            [ned] = read_invitees(f"Organisation;{email}\nHousehold;ned@example.net", top=simpsons.home).rows
+            assert (ned.email, ned.organization) == ("ned@example.net", simpsons.household)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import HealthCheck, example, given, settings, strategies
 
 from channels.platform import history
+from channels.platform.errors import MomentTaken
 from channels.platform.models import Account, Entry, Latest
 from tests.channels.platform.conftest import NOON, a_channel
 
@@ -118,6 +119,32 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_line(api, kitchen, file,
     with pytest.raises(history.CannotRead, match=said):
         history.add(kitchen.channel, file if isinstance(file, bytes) else file.encode(), zone=UTC, now=NOON)
     assert not Entry.objects.exists()
+
+
+def test_every_line_that_is_wrong_is_named_and_of_very_many_the_rest_is_counted(api, kitchen):
+    lines = ["2026-04-01,1", "yesterday,2", "2026-04-02," + "x" * 256, "2026-04-03,4", "2026-04-03,5"]
+    said = send(api, kitchen, "\n".join(["created_at,field1", *lines])).json()["error"]["details"]
+    assert said == (
+        "Line 3: created_at cannot be read. Line 4: field1 is longer than 255 bytes. "
+        "Lines 5 and 6 are of the same moment, 2026-04-03 00:00:00 UTC. Nothing was stored."
+    )
+    said = send(api, kitchen, "\n".join(["created_at,field1", *["never,1"] * 13])).json()["error"]["details"]
+    assert "Line 11: " in said
+    assert "Line 12: " not in said
+    assert said.endswith(" 3 more lines have mistakes. Nothing was stored.")
+    assert not Entry.objects.exists()
+
+
+def test_every_line_of_a_moment_that_is_there_already_is_named(api, kitchen, monkeypatch):
+    monkeypatch.setattr(history, "_ASKED_AT_ONCE", 2)
+    send(api, kitchen, TWO)
+    again = "created_at,field1\n2026-04-01 10:00:00,1\n2026-04-03,2\n2026-04-01 08:05:00,3\n"
+    with pytest.raises(MomentTaken) as taken:
+        history.add(kitchen.channel, again.encode(), zone=UTC, now=NOON)
+    assert str(taken.value) == (
+        "Line 2: the channel already has an entry of 2026-04-01 10:00:00 UTC. "
+        "Line 4: the channel already has an entry of 2026-04-01 08:05:00 UTC. Nothing was stored."
+    )
 
 
 def test_a_moment_that_is_there_already_refuses_the_whole_file(api, kitchen):
