@@ -169,6 +169,6 @@ class RegistrationKeyAdmin(OperatorAdmin[RegistrationKey]):
             return page
         for key in keys:
             key.revoke()
-            self.log_change(request, key, gettext("Revoked."))
+            self.log_change(request, key, _("Revoked."))
             self.message_user(request, gettext("{key} is revoked.").format(key=key), messages.SUCCESS)
         return None

@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -207,20 +208,20 @@ class OrganizationAdmin(CustomerColumn, OperatorAdmin[Organization], MPTTModelAd
             yes=gettext("Yes, suspend"),
         )  # fmt: skip
         if page is None or not customers:
-            self._each_customer(request, customers, Organization.suspend, gettext("Suspended."))
+            self._each_customer(request, customers, Organization.suspend, _("Suspended."))
             return None
         return page
 
     @admin.action(description=_("Resume customers"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: Any) -> None:
-        self._each_customer(request, queryset.customers(), self.resume_customer, gettext("Resumed."))
+        self._each_customer(request, queryset.customers(), self.resume_customer, _("Resumed."))
 
     def resume_customer(self, customer: Organization) -> None:
         """Let a suspended customer go on, or raise OrganizationError."""
         customer.resume()
 
     def _each_customer(
-        self, request: HttpRequest, customers: Any, operation: Callable[[Organization], None], words: str
+        self, request: HttpRequest, customers: Any, operation: Callable[[Organization], None], words: Promise
     ) -> None:
         done = []
         for customer in customers:

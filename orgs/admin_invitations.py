@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -109,19 +110,24 @@ class InvitationAdmin(CustomerColumn, OperatorAdmin[Invitation]):
     @admin.action(description=_("Send a new link"), permissions=["change"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         resend = partial(invitations.resend, by=operator(request))
-        self._each(request, queryset, resend, gettext("A new link was sent to {email}; the old one has ended."))
+        said = gettext("A new link was sent to {email}; the old one has ended.")
+        self._each(request, queryset, resend, said, _("A new link was sent; the old one has ended."))
 
     @admin.action(description=_("Withdraw"), permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
-        self._each(request, queryset, invitations.withdraw, gettext("The invitation of {email} was withdrawn."))
+        said = gettext("The invitation of {email} was withdrawn.")
+        self._each(request, queryset, invitations.withdraw, said, _("Withdrawn."))
 
-    def _each(self, request: HttpRequest, queryset: QuerySet[Invitation], operation: Any, words: str) -> None:
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[Invitation], operation: Any, words: str, kept: Promise
+    ) -> None:
+        """Do it to each, and say so in `words`; the audit keeps `kept`."""
         for invitation in queryset:
             said = words.format(email=invitation.email)
             try:
                 with transaction.atomic():
                     operation(invitation)
-                    self.log_change(request, invitation, said)
+                    self.log_change(request, invitation, kept)
             except (InvitationNotGood, MailNotSent, TooManyInvitations) as refusal:
                 self.message_user(request, f"{invitation.email}: {refusal}", messages.ERROR)
             else:

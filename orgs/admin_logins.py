@@ -57,18 +57,18 @@ class AddressAdmin(OperatorAdmin[Any], EmailAddressAdmin):
             if address.verified:
                 said = gettext("{email} was confirmed before.").format(email=address.email)
                 self.message_user(request, said, messages.WARNING)
-            elif self._confirm(request, address, said):
+            elif self._confirm(request, address):
                 self.message_user(request, said, messages.SUCCESS)
             else:
                 said = gettext("{email} belongs to somebody else who has confirmed it.").format(email=address.email)
                 self.message_user(request, said, messages.ERROR)
 
     @transaction.atomic
-    def _confirm(self, request: HttpRequest, address: EmailAddress, said: str) -> bool:
+    def _confirm(self, request: HttpRequest, address: EmailAddress) -> bool:
         if not address.set_verified():
             return False
         email_confirmed.send(sender=EmailAddress, request=request, email_address=address)
-        self.log_change(request, address, said)
+        self.log_change(request, address, _("Confirmed."))
         return True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -16,9 +16,11 @@ from django.db.models import F, Func, IntegerField, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.text import smart_split
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
 from orgs.admin_editing import MindsOthersAdmin
 from orgs.audit import AuditEntry, address_of, record
@@ -147,7 +149,7 @@ class OperatorAdmin(MindsOthersAdmin[M]):
 
     def log_change(self, request: HttpRequest, obj: M, message: Any) -> LogEntry:
         self._record(request, obj, "operator.changed", message)
-        return super().log_change(request, obj, message)
+        return super().log_change(request, obj, str(message) if isinstance(message, Promise) else message)
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[M]) -> list[LogEntry]:
         for obj in queryset:
@@ -191,7 +193,11 @@ def may_change(who: User, person: User) -> bool:
 
 
 def _in_words(message: Any) -> str:
-    """The names of changed fields, out of what Django's forms say; never their values."""
+    """The names of changed fields, out of what Django's forms say; never their values. Or a sentence, untranslated."""
+    if isinstance(message, Promise):
+        # `orgs.audit_spoken` translates it for whoever reads it, which needs it without names and numbers in it.
+        with override("en"):
+            return str(message)
     if isinstance(message, str):
         return message
     changes = [change for part in message for change in part.values()]

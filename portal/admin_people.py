@@ -13,6 +13,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -108,7 +109,8 @@ class PersonAdmin(UserAdmin):
             form.save(request)
             return gettext("A link for a new password was sent.")
 
-        self._each(request, queryset, send, gettext("Nothing was sent: they are locked out."))
+        kept = _("A link for a new password was sent.")
+        self._each(request, queryset, send, kept, gettext("Nothing was sent: they are locked out."))
 
     @admin.action(description=_("Send the link that confirms the address"), permissions=["change"])
     def send_confirmation_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -121,7 +123,8 @@ class PersonAdmin(UserAdmin):
             address.send_confirmation(request)
             return gettext("A link that confirms the address was sent.")
 
-        self._each(request, queryset, send, gettext("Nothing was sent: the address is confirmed."))
+        kept = _("A link that confirms the address was sent.")
+        self._each(request, queryset, send, kept, gettext("Nothing was sent: the address is confirmed."))
 
     @admin.action(description=_("End all log-ins"), permissions=["change"])
     def end_log_ins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -129,7 +132,8 @@ class PersonAdmin(UserAdmin):
             n = LogIn.objects.filter(user=person).end()
             return ngettext("{n} log-in was ended.", "{n} log-ins were ended.", n).format(n=n) if n else ""
 
-        self._each(request, queryset, end, gettext("They are logged in nowhere."))
+        kept = _("All log-ins were ended.")
+        self._each(request, queryset, end, kept, gettext("They are logged in nowhere."))
 
     @admin.action(description=_("Remove the second factor"), permissions=["free"])
     def remove_second_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
@@ -151,13 +155,22 @@ class PersonAdmin(UserAdmin):
             _without(factors)
             return gettext("The second factor was removed, with its recovery codes.") if factors else ""
 
-        self._each(request, queryset, remove, gettext("There was no second factor."))
+        kept = _("The second factor was removed, with its recovery codes.")
+        self._each(request, queryset, remove, kept, gettext("There was no second factor."))
         return None
 
     def _each(
-        self, request: HttpRequest, queryset: QuerySet[User], operation: Callable[[User], str], nothing: str
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[User],
+        operation: Callable[[User], str],
+        kept: Promise,
+        nothing: str,
     ) -> None:
-        """Do it to each and say so; `operation` returns what it did, "" if nothing was to be done."""
+        """Do it to each and say so; `operation` returns what it did, "" if nothing was to be done.
+
+        What was done is kept in the audit as `kept`.
+        """
         for person in queryset:
             if not may_change(operator(request), person):
                 said = gettext("Only a superuser may do that to an operator.")
@@ -166,6 +179,6 @@ class PersonAdmin(UserAdmin):
             # Nothing is done to somebody that is not in the audit, or of which they are not mailed.
             with transaction.atomic():
                 if said := operation(person):
-                    self.log_change(request, person, said)
+                    self.log_change(request, person, kept)
             done = messages.SUCCESS if said else messages.WARNING
             self.message_user(request, f"{person.email}: {said or nothing}", done)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext, override
 
 from channels.models import Finding
 from devices.models import RegistrationPolicy
+from orgs import invitations
 from orgs.audit import record
 from tests.conftest import Cast
 from tests.devices.test_history_page import of, told
@@ -93,6 +94,20 @@ def test_what_an_operator_did_in_english_is_told_in_german(
         resumed = gettext("Resumed.")
     assert resumed != "Resumed."
     assert told_in_german(as_homer, of(simpsons.home))[0].endswith(f": {resumed}")
+
+
+@pytest.mark.parametrize("operators", ["en", "de"])
+def test_what_was_done_to_an_invitation_or_a_person_is_told_in_the_language_of_whoever_reads_it(
+    simpsons: Cast, as_homer: Client, as_operator: Client, operators: str
+) -> None:
+    invitation = invitations.invite(organization=simpsons.home, email="ned@example.net", by=simpsons.homer)
+    as_operator.post("/language/", {"language": operators})
+    act(as_operator, "invitation", "resend", invitation)
+    act(as_operator, "invitation", "withdraw", invitation)
+    in_english = [sentence.rpartition(": ")[2] for sentence in told(as_homer, of(simpsons.home))]
+    assert in_english[:2] == ["Withdrawn.", "A new link was sent; the old one has ended."]
+    in_german = [sentence.rpartition(": ")[2] for sentence in told_in_german(as_homer, of(simpsons.home))]
+    assert in_german[:2] == ["Zurückgezogen.", "Ein neuer Link wurde gesendet; der alte gilt nicht mehr."]
 
 
 def test_operators_read_on_their_pages_what_they_changed_in_their_language(simpsons: Cast, as_operator: Client) -> None:

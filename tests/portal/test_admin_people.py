@@ -272,4 +272,4 @@ def test_an_address_that_an_operator_confirms_is_audited(simpsons: Cast, as_oper
     assert said() == "marge@example.net was confirmed before."
     EmailAddress.objects.filter(pk=address.pk).update(verified=False)
     assert said() == "marge@example.net is confirmed."
-    assert AuditEntry.objects.about(address).get().details["what"] == "marge@example.net is confirmed."
+    assert AuditEntry.objects.about(address).get().details["what"] == "Confirmed."
