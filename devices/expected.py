@@ -45,11 +45,15 @@ class Lines:
 
 @dataclass(frozen=True)
 class Entered:
-    """How many lines are new, how many have replaced an older one, and how many devices had registered already."""
+    """How many lines are new, how many have replaced an older one, and how many devices had registered already.
+
+    And of how many new ones a device was refused before: it is let in now.
+    """
 
     new: int
     changed: int
     known: int
+    refused: int
 
 
 def read_lines(text: str, *, customer: Organization) -> Lines:
@@ -129,9 +133,11 @@ def enter(rows: list[Expected], *, customer: Organization) -> Entered:
         update_fields=["name", "organization"],
         batch_size=500,
     )
+    at_the_door = PendingDevice.objects.filter(customer=customer)
+    refused = set(at_the_door.refused().values_list("serial", flat=True)).intersection(row.serial for row in fresh)
     for some in _batches([row.serial for row in fresh]):
-        PendingDevice.objects.filter(customer=customer, serial__in=some).delete()
-    return Entered(new=len(fresh) - len(before), changed=len(before), known=len(known))
+        at_the_door.filter(serial__in=some).delete()
+    return Entered(new=len(fresh) - len(before), changed=len(before), known=len(known), refused=len(refused))
 
 
 @transaction.atomic

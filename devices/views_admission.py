@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from devices import pending
 from devices.door_discretion import with_former, without_what_is_above
-from devices.expected import Expected, enter, put_back
+from devices.expected import Entered, Expected, enter, put_back
 from devices.forms_admission import DecideForm, ExpectedForm, PolicyForm
 from devices.matters import quoted
 from devices.models import Device, ExpectedDevice, PendingDevice, RegistrationPolicy
@@ -78,7 +78,7 @@ def expected_devices(request: PersonRequest, pk: int) -> HttpResponse:
                 entered = enter(form.rows, customer=customer)
                 counts = {"new": entered.new, "changed": entered.changed}
                 note(request, "expected_devices.entered", about=customer, organization=customer, **counts)
-                for sentence in _said(entered.new, entered.changed, entered.known):
+                for sentence in _said(entered):
                     messages.success(request, sentence)
                 return redirect("expected_devices", pk)
     rows = ExpectedDevice.objects.filter(customer=customer).select_related("organization")
@@ -92,10 +92,18 @@ def expected_devices(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "devices/expected_devices.html", context)
 
 
-def _said(new: int, changed: int, known: int) -> list[str]:
-    told = []
+def _said(entered: Entered) -> list[str]:
+    told, new, changed, known, refused = [], entered.new, entered.changed, entered.known, entered.refused
     if new:
         told.append(ngettext("{count} device is expected.", "{count} devices are expected.", new).format(count=new))
+    if refused:
+        told.append(
+            ngettext(
+                "{count} had been refused, and is let in now when it asks again.",
+                "{count} had been refused, and are let in now when they ask again.",
+                refused,
+            ).format(count=refused)
+        )
     if changed:
         told.append(
             ngettext(

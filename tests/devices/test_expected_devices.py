@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.utils.translation import override
 
-from devices import forms_admission
+from devices import forms_admission, pending
 from devices.expected import MOST_ROWS, Expected, Lines, enter, read_lines
 from devices.models import ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs import tree
@@ -128,6 +128,21 @@ def test_who_waits_or_was_refused_may_come_when_it_is_expected(simpsons: Cast) -
     enter([Expected("1", "Kitchen")], customer=simpsons.home)
     assert not PendingDevice.objects.exists()
     assert Client().get(address).status_code == 200
+
+
+def test_homer_is_told_that_what_he_enters_had_been_refused(simpsons: Cast, as_homer: Client) -> None:
+    key = RegistrationKeyFactory(organization=simpsons.household)
+    RegistrationPolicy.of(simpsons.home).change("approved")
+    for serial in ("1", "2"):
+        assert Client().get(f"/midpoint/ws/iot/devices/{serial}?key={key.lookup}").status_code == 202
+    pending.refuse(PendingDevice.objects.get(serial="1"), by=simpsons.homer)
+    assert Client().get(f"/midpoint/ws/iot/devices/1?key={key.lookup}").status_code == 409
+    answer = as_homer.post(f"/organizations/{simpsons.home.pk}/expected-devices/", {"lines": "1\n2\n3"}, follow=True)
+    assert [str(message) for message in answer.context["messages"]] == [
+        "3 devices are expected.",
+        "1 had been refused, and is let in now when it asks again.",
+    ]
+    assert Client().get(f"/midpoint/ws/iot/devices/1?key={key.lookup}").status_code == 200
 
 
 # ---- the page ----
