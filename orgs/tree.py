@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import connection, transaction
-from django.db.models import Max, ProtectedError, RestrictedError
+from django.db import IntegrityError, connection, transaction
+from django.db.models import SET_NULL, ForeignObjectRel, Max, ProtectedError, RestrictedError
 from django.utils.translation import gettext as _
 
 from orgs.errors import CannotMove, NotEmpty, TooDeep
 from orgs.models import Organization, TreeNumber
+from orgs.paths import SEPARATOR
 
 MOST_LEVELS = 20
 """Below the customer. Pages draw each level inside of the one above, and break before there are sixty."""
@@ -153,6 +154,48 @@ def delete(organization: Organization) -> None:
     if connection.vendor == "postgresql":
         # Now, and not at the commit, where nobody catches it: something may have come in since we looked.
         connection.check_constraints()
+
+
+@transaction.atomic
+def delete_just_made(numbers: tuple[int, int], count: int, *, below: Organization) -> list[Organization]:
+    """Delete so many organizations below `below` that were made in one step, and return them: all or none.
+
+    `numbers` are the primary keys of the first and the last. Within this customer they have those between to
+    themselves, since they were made under the lock of its tree. Raises NotEmpty if somebody has put something into
+    one of them since, has moved one away, or has deleted one.
+    """
+    lock_tree_of(below)
+    made = Organization.objects.at_or_below(Organization.objects.get(pk=below.pk)).filter(pk__range=numbers)
+    doomed = list(made.exclude(pk=below.pk).order_by("-level", "lft"))
+    if len(doomed) != count:
+        raise NotEmpty(_("Some of them are no longer where they were made."))
+    if used := _first_in_use(doomed):
+        name = SEPARATOR.join([used.parent.name, used.name] if used.parent else [used.name])
+        raise NotEmpty(_("There is something in “{name}” by now.").format(name=name))
+    try:
+        for level in dict.fromkeys(one.level for one in doomed):
+            Organization.objects.filter(pk__range=numbers, tree_id=below.tree_id, level=level).delete()
+        if connection.vendor == "postgresql":
+            connection.check_constraints()
+    except (IntegrityError, ProtectedError, RestrictedError):
+        raise NotEmpty(_("Something has just been put into one of them.")) from None
+    _number(list(Organization.objects.filter(tree_id=below.tree_id).order_by("lft")))
+    return doomed
+
+
+def _first_in_use(organizations: Sequence[Organization]) -> Organization | None:
+    """Return one of them that anything but the audit refers to, also what would go with it; None if nothing does."""
+    by_number = {one.pk: one for one in organizations}
+    for relation in Organization._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, ForeignObjectRel) or relation.on_delete is SET_NULL:
+            continue
+        name, model = relation.field.name, relation.related_model
+        found = model._base_manager.filter(**{f"{name}__in": by_number})
+        if model is Organization:
+            found = found.exclude(pk__in=by_number)
+        if (number := found.order_by().values_list(name, flat=True).first()) is not None:
+            return by_number[number]
+    return None
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ urlpatterns = [
     path("people/invited/resend/", views_invitations.resend_several, name="invitations_resend"),
     path("organizations/<int:pk>/new/", views.new, name="organization_new"),
     path("organizations/<int:pk>/new-several/", views.new_several, name="organizations_new"),
+    path("organizations/<int:pk>/unmake/", views.unmake, name="organizations_unmake"),
     path("organizations/<int:pk>/edit/", views.edit, name="organization_edit"),
     path("organizations/<int:pk>/invite/", views_invitations.invite, name="invite"),
     path("organizations/<int:pk>/invite-several/", views_invitations.invite_several, name="invite_several"),

@@ -51,6 +51,7 @@ BUTTONS = frozenset({
     "organizations/<int:pk>/platform-account/show/",
     "organizations/<int:pk>/renewal-policy/pause/",
     "organizations/<int:pk>/renewal-policy/remove/",
+    "organizations/<int:pk>/unmake/",
     "people/invited/resend/",
     "registration-keys/<int:pk>/end/",
     "registration-keys/<int:pk>/show/",

@@ -87,6 +87,7 @@ HOMER = {
     "/organizations/{household}/move-back/": 2,
     "/organizations/{household}/move/": 6,
     "/organizations/{household}/new-several/": 4,
+    "/organizations/{household}/unmake/": 2,
     "/organizations/{household}/new/": 4,
     "/organizations/{household}/platform-account/": 4,
     "/organizations/{household}/platform-account/enter/": 4,

@@ -82,6 +82,7 @@ def test_an_address_that_belongs_to_a_button_leads_to_the_page_with_the_button(
         f"{home}expected-devices/forget/": f"{home}expected-devices/",
         f"{home}renewal-policy/pause/": f"{home}renewal-policy/",
         f"{home}move-back/": home,
+        f"{home}unmake/": home,
         "/memberships/restore/": "/people/",
         "/people/invited/resend/": "/people/invited/",
         "/invitations/some-token/ask/": "/invitations/some-token/",

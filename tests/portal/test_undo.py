@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
+from channels.models import RenewalPolicy
 from devices.expected import Expected, enter
 from devices.models import ExpectedDevice, PendingDevice, RegistrationPolicy
 from orgs import invitations, tree
 from orgs.audit import AuditEntry
-from orgs.models import Invitation, Organization
+from orgs.models import Invitation, Organization, User
 from tests.conftest import MANAGER, Cast
 from tests.factories import DeviceFactory, MembershipFactory, OrganizationFactory, RegistrationKeyFactory
+from tests.orgs.test_tree_under_load import assert_valid_trees
 
 
 def click_undo(client: Client, page: Any) -> str:
@@ -285,3 +289,90 @@ def test_who_may_undo_a_move_is_who_has_moved(simpsons: Cast, as_homer: Client) 
     page = marge_moves(as_homer, simpsons, simpsons.power_plant)
     assert "can no longer be undone." in click_undo(manager(simpsons), page)
     assert simpsons.marge.memberships.get().organization == simpsons.power_plant
+
+
+# ---- organizations that were just made ----
+
+
+def make(client: Client, parent: Organization, names: str) -> Any:
+    return client.post(f"/organizations/{parent.pk}/new-several/", {"names": names}, follow=True)
+
+
+HOUSES = "Elm Street 12 › Flat 1\nElm Street 12 › Flat 2\nOak Avenue"
+
+
+def test_a_pasted_list_is_gone_again_and_what_was_there_before_stays(simpsons: Cast, as_homer: Client) -> None:
+    attic = tree.create_below(simpsons.power_plant, "Attic")
+    page = make(as_homer, simpsons.power_plant, f"Attic › Left\n{HOUSES}")
+    assert "5 organizations are now in Power plant." in page.content.decode()
+    html = click_undo(as_homer, page)
+    assert "5 organizations are deleted again." in html
+    left = Organization.objects.filter(tree_id=simpsons.home.tree_id)
+    assert set(left) == {simpsons.home, simpsons.household, simpsons.power_plant, attic}
+    assert_valid_trees()
+    deleted = AuditEntry.objects.filter(action="organization.deleted", actor=simpsons.homer)
+    names = ["Elm Street 12", "Flat 1", "Flat 2", "Left", "Oak Avenue"]
+    assert sorted(deleted.values_list("object_label", flat=True)) == [f"organization {name}" for name in names]
+    assert set(deleted.values_list("organization", flat=True)) == {simpsons.power_plant.pk}
+
+
+def test_one_that_was_made_by_itself_is_gone_again(simpsons: Cast, as_homer: Client) -> None:
+    page = as_homer.post(f"/organizations/{simpsons.household.pk}/new/", {"name": "Attic"}, follow=True)
+    assert "1 organization is deleted again." in click_undo(as_homer, page)
+    assert not Organization.objects.filter(name="Attic").exists()
+    assert_valid_trees()
+
+
+def invited(flat: Organization) -> None:
+    invitations.invite(organization=flat, email="lisa@example.net", by=User.objects.get(email="homer@example.net"))
+
+
+def with_a_policy(flat: Organization) -> None:
+    RenewalPolicy.objects.create(organization=flat, write_every=30)
+
+
+@pytest.mark.parametrize(
+    "put_in",
+    [
+        lambda flat: DeviceFactory(organization=flat),
+        lambda flat: RegistrationKeyFactory(organization=flat),
+        lambda flat: MembershipFactory(organization=flat),
+        lambda flat: ExpectedDevice.objects.create(customer=flat.customer, organization=flat, serial="7"),
+        lambda flat: tree.create_below(flat, "Bath"),
+        invited,
+        with_a_policy,
+    ],
+    ids=["a device", "a key", "a person", "an expected device", "a room", "an invitation", "a policy"],
+)
+def test_all_of_it_stays_when_something_was_put_into_one_of_them(
+    simpsons: Cast, as_homer: Client, put_in: Callable[[Organization], Any]
+) -> None:
+    page = make(as_homer, simpsons.power_plant, HOUSES)
+    put_in(Organization.objects.get(name="Flat 2"))
+    before = set(Organization.objects.all())
+    html = click_undo(as_homer, page)
+    assert "There is something in “Elm Street 12 › Flat 2” by now. Nothing was undone" in html
+    assert set(Organization.objects.all()) == before
+    assert_valid_trees()
+
+
+def test_what_was_moved_elsewhere_since_is_not_deleted_there(simpsons: Cast, as_homer: Client) -> None:
+    page = make(as_homer, simpsons.power_plant, HOUSES)
+    tree.move(Organization.objects.get(name="Oak Avenue"), below=simpsons.household)
+    assert "Some of them are no longer where they were made. Nothing was undone" in click_undo(as_homer, page)
+    assert Organization.objects.filter(name__in=["Oak Avenue", "Flat 1"]).count() == 2
+
+
+def test_only_who_has_made_them_undoes_it(simpsons: Cast, as_homer: Client) -> None:
+    page = make(as_homer, simpsons.power_plant, HOUSES)
+    assert "can no longer be undone." in click_undo(manager(simpsons), page)
+    assert Organization.objects.filter(name="Oak Avenue").exists()
+
+
+def test_undoing_three_hundred_flats_costs_some_queries_and_not_hundreds(
+    simpsons: Cast, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    made = tree.create_paths_below(simpsons.home, [("Elm Street 12", f"Flat {n}") for n in range(300)])
+    with django_assert_max_num_queries(80):
+        tree.delete_just_made((made[0].pk, made[-1].pk), 301, below=simpsons.home)
+    assert_valid_trees()

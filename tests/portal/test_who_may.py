@@ -241,6 +241,8 @@ TABLE: list[Row] = [
     ("POST", "/organizations/{household}/new-several/ names=Upstairs", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/invite-several/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/invite-several/ lines=x", OK, OK, GONE, GONE, GONE, LOGIN),
+    # Without the signed offer there is nothing to undo, see the tests of that page.
+    ("POST", "/organizations/{household}/unmake/", SENT, SENT, GONE, GONE, GONE, LOGIN),
     ("GET", "/organizations/{household}/labels/", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/labels/ sheet=a4-24 each=1", OK, OK, GONE, GONE, GONE, LOGIN),
     ("POST", "/organizations/{household}/labels/keys/", SENT, SENT, GONE, GONE, GONE, LOGIN),
