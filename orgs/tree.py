@@ -162,7 +162,7 @@ def delete_just_made(numbers: tuple[int, int], count: int, *, below: Organizatio
 
     `numbers` are the primary keys of the first and the last. Within this customer they have those between to
     themselves, since they were made under the lock of its tree. Raises NotEmpty if somebody has put something into
-    one of them since, has moved one away, or has deleted one.
+    one of them since, has moved one away, or has deleted one; Organization.DoesNotExist if `below` is gone, too.
     """
     lock_tree_of(below)
     made = Organization.objects.at_or_below(Organization.objects.get(pk=below.pk)).filter(pk__range=numbers)

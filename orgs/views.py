@@ -102,6 +102,8 @@ def unmake(request: PersonRequest, pk: int) -> HttpResponse:
     except NotEmpty as error:
         said = _("{problem} Nothing was undone; delete what you do not need on its own page.")
         messages.error(request, said.format(problem=error))
+    except Organization.DoesNotExist:
+        raise Http404 from None
     else:
         said = ngettext("{count} organization is deleted again.", "{count} organizations are deleted again.", len(gone))
         messages.success(request, said.format(count=len(gone)))

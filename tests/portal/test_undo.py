@@ -369,6 +369,19 @@ def test_only_who_has_made_them_undoes_it(simpsons: Cast, as_homer: Client) -> N
     assert Organization.objects.filter(name="Oak Avenue").exists()
 
 
+def test_undo_in_an_organization_that_is_deleted_in_the_same_moment_leads_nowhere(
+    simpsons: Cast, as_homer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garden = tree.create_below(simpsons.home, "Garden")
+    page = make(as_homer, garden, "Shed")
+    lock, named = tree.lock_tree_of, Organization.objects.get_queryset().filter
+    shed, itself = named(name="Shed"), named(name="Garden")
+    monkeypatch.setattr(tree, "lock_tree_of", lambda place: (lock(place), shed.delete(), itself.delete()))
+    found = re.search(r'action="([^"]+)">.*?name="undo" value="([^"]+)"', page.content.decode())
+    assert found
+    assert as_homer.post(found[1], {"undo": found[2]}).status_code == 404
+
+
 def test_undoing_three_hundred_flats_costs_some_queries_and_not_hundreds(
     simpsons: Cast, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
