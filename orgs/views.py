@@ -76,7 +76,7 @@ def _say_made(request: PersonRequest, made: list[Organization], parent: Organiza
         said = ngettext(
             "{count} organization is now in {parent}.", "{count} organizations are now in {parent}.", len(made)
         )
-        _offer_to_unmake(request, made, parent, said.format(count=len(made), parent=parent.name))
+        _offer_to_unmake(request, made, parent, said.format(count=len(made), parent=Paths.of(request).to(parent)))
     else:
         messages.info(request, _("All of these are there already. Nothing was made."))
 

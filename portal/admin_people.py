@@ -102,18 +102,21 @@ class PersonAdmin(UserAdmin):
 
     @admin.action(description=_("Send a link for a new password"), permissions=["change"])
     def send_password_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        kept = _("A link for a new password was sent.")
+
         def send(person: User) -> str:
             form = ResetPasswordForm({"email": person.email})
             if not person.is_active or not form.is_valid():
                 return ""
             form.save(request)
-            return gettext("A link for a new password was sent.")
+            return str(kept)
 
-        kept = _("A link for a new password was sent.")
         self._each(request, queryset, send, kept, gettext("Nothing was sent: they are locked out."))
 
     @admin.action(description=_("Send the link that confirms the address"), permissions=["change"])
     def send_confirmation_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        kept = _("A link that confirms the address was sent.")
+
         def send(person: User) -> str:
             address, _made = EmailAddress.objects.get_or_create(
                 user=person, email=person.email, defaults={"primary": True}
@@ -121,9 +124,8 @@ class PersonAdmin(UserAdmin):
             if address.verified:
                 return ""
             address.send_confirmation(request)
-            return gettext("A link that confirms the address was sent.")
+            return str(kept)
 
-        kept = _("A link that confirms the address was sent.")
         self._each(request, queryset, send, kept, gettext("Nothing was sent: the address is confirmed."))
 
     @admin.action(description=_("End all log-ins"), permissions=["change"])
@@ -149,13 +151,14 @@ class PersonAdmin(UserAdmin):
         if page is not None:
             return page
 
+        kept = _("The second factor was removed, with its recovery codes.")
+
         def remove(person: User) -> str:
             factors = list(Authenticator.objects.filter(user=person).select_related("user"))
             Authenticator.objects.filter(user=person).delete()
             _without(factors)
-            return gettext("The second factor was removed, with its recovery codes.") if factors else ""
+            return str(kept) if factors else ""
 
-        kept = _("The second factor was removed, with its recovery codes.")
         self._each(request, queryset, remove, kept, gettext("There was no second factor."))
         return None
 
