@@ -32,6 +32,9 @@ PATIENCE_IN_MS = 15_000
 """A machine that is busy may take so long, and who waits for what comes does not wait longer than it takes. It is less
 than the 20 seconds after which pages look by themselves: what is there at once does not pass by that."""
 expect.set_options(timeout=PATIENCE_IN_MS)
+NEVER_WHILE_TESTS_RUN = 24 * 3600
+"""Seconds. Tests say themselves when old keys are to end (`manage("renew")`): by the worker's clock an old one would
+now and then have ended before anybody has seen that the new one is used."""
 NOT_BEFORE_IT_IS_LOADED = """
   const notYet = new CSSStyleSheet();
   notYet.replaceSync("* { pointer-events: none !important; }");
@@ -96,7 +99,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         portal.manage("migrate", "--verbosity=0")
         portal.manage("simpsons")
         portal.start()
-        portal.start_worker()
+        portal.start_worker("--renew-every", str(NEVER_WHILE_TESTS_RUN))
         yield portal
 
 
