@@ -15,6 +15,19 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 EMAIL = re.compile("e-?mail", re.IGNORECASE)
 SOURCE = re.compile(r"<[a-z]+ [a-z-]+=|</[a-z]+>|\{[{%#]")
 """What people read when HTML or a template shows through."""
+STICKING_OUT = """() => [...document.querySelectorAll('.card *')].filter((one) => {
+  if (!one.checkVisibility({ visibilityProperty: true })) return false;
+  if (one.closest('svg, [data-chart], .visually-hidden')) return false;
+  const card = one.closest('.card');
+  for (let around = one; around !== card; around = around.parentElement) {
+    const style = getComputedStyle(around);
+    if (['absolute', 'fixed'].includes(style.position)) return false;
+    if (around !== one && style.overflowX !== 'visible') return false;
+  }
+  const [its, cards] = [one.getBoundingClientRect(), card.getBoundingClientRect()];
+  return its.width && (its.right > cards.right + 1 || its.left < cards.left - 1);
+}).map((one) => one.outerHTML.replace(/\\s+/g, ' ').slice(0, 120))"""
+"""Finds what reaches over the edge of its card: no menu, and nothing that can be scrolled."""
 SHOTS = Path(__file__).parent / "shots"
 
 
@@ -79,6 +92,7 @@ class Person:
         )
         assert SOURCE.findall(shown) == []
         assert overflow(self.page) <= 0, f"{name} is wider than the screen"
+        assert sticking_out(self.page) == []
 
     def picture(self, name: str) -> None:
         SHOTS.mkdir(exist_ok=True)
@@ -110,3 +124,8 @@ def accessibility_violations(page: Page, *rules: str) -> list[str]:
 def overflow(page: Page) -> int:
     """Return by how many pixels the page can be scrolled sideways."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def sticking_out(page: Page) -> list[str]:
+    """Return the beginnings of what reaches over the edge of its card, which the page need not be wider for."""
+    return list(page.evaluate(STICKING_OUT))

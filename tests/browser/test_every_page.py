@@ -16,7 +16,7 @@ from portal.demo import Cast
 from portal.processes import Portal
 from tests.browser import walkers, walking
 from tests.browser.focus import unseen_focus_stops
-from tests.browser.looking import axe, overflow
+from tests.browser.looking import axe, overflow, sticking_out
 from tests.browser.walkers import Walker
 from tests.browser.walking import Kind
 
@@ -61,6 +61,8 @@ BUTTONS = frozenset({
 })  # fmt: skip
 """Routes that take what a button of another page sends; who opens them is led to that page."""
 
+SCREENS = (320, 390, 600, 768, 992, 1280)
+"""Widths in pixels: phones, tablets, and from 992 on tables are tables."""
 NEEDS = """(atTheTop) => {
   const is = (selector) => Boolean(document.querySelector(selector));
   const isSection = ["/devices/", "/organizations/", "/people/", "/account/"].includes(location.pathname);
@@ -115,6 +117,26 @@ def test_a_page_can_be_used_by_everybody(route: str, everybody: dict[str, Walker
         who, address = looked[0]
         everybody[who].page.goto(address)
         assert unseen_focus_stops(everybody[who].page) == [], f"{who} at {address}"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("route", [route for route in walking.routes() if route not in BUTTONS])
+def test_nothing_sticks_out_of_its_card_or_of_the_screen(
+    route: str, language: str, everybody: dict[str, Walker]
+) -> None:
+    shown = [walker for walker in everybody.values() if walker.found[route].kind is Kind.PAGE]
+    for page, address in [(walker.page, walker.found[route].address) for walker in shown[:1]]:
+        page.goto(address)
+        page.context.add_cookies([{"name": "django_language", "value": language, "url": page.url}])
+        try:
+            page.reload(wait_until="load")
+            for width in SCREENS:
+                page.set_viewport_size({"width": width, "height": 800})
+                assert sticking_out(page) == [], f"{width} pixels"
+                assert overflow(page) <= 0, f"{width} pixels"
+        finally:
+            page.context.clear_cookies(name="django_language")
+            page.set_viewport_size(walkers.NARROW)
 
 
 SORTS = "input[type=text], input[type=email], textarea"
