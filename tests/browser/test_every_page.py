@@ -130,6 +130,7 @@ def test_nothing_sticks_out_of_its_card_or_of_the_screen(
         page.context.add_cookies([{"name": "django_language", "value": language, "url": page.url}])
         try:
             page.reload(wait_until="load")
+            assert page.get_attribute("html", "lang") == language
             for width in SCREENS:
                 page.set_viewport_size({"width": width, "height": 800})
                 assert sticking_out(page) == [], f"{width} pixels"
@@ -137,6 +138,7 @@ def test_nothing_sticks_out_of_its_card_or_of_the_screen(
         finally:
             page.context.clear_cookies(name="django_language")
             page.set_viewport_size(walkers.NARROW)
+            page.reload(wait_until="load")  # Mails are written in the language of the last page.
 
 
 SORTS = "input[type=text], input[type=email], textarea"
